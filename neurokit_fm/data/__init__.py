@@ -1,0 +1,1 @@
+"""Recordings as values: what the rows are, what was measured, what happened. numpy only, SI units, read on demand."""

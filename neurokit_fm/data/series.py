@@ -1,0 +1,160 @@
+"""TimeSeries: channels by samples, at one rate, possibly in several unconnected runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from neurokit_fm.data.channels import Channels
+from neurokit_fm.errors import DataError
+
+
+class SampleArray(Protocol):
+    """What `TimeSeries.data` may be: numpy, memmap, `h5py.Dataset` or a reader's lazy adapter, all (C, T)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, T)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what indexing returns."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Read a `(rows, samples)` selection and nothing more."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TimeSeries:
+    """A sampled signal in SI units.
+
+    Attributes
+    ----------
+    data : SampleArray, shape (C, T)
+        Read on demand; never changed in place.
+    sfreq : float, Hz
+    channels : Channels
+    modality : str
+    start : float, seconds
+        Time of the first sample on the recording's clock.
+    breaks : tuple of int
+        Samples at which the signal jumps in time (first sample of each later run): trials cut from a recording,
+        pauses, rejected stretches. No window and no filter crosses one.
+
+    Raises
+    ------
+    DataError
+        If shape, rate or breaks are impossible.
+    """
+
+    layout: ClassVar[str] = "series"
+
+    data: SampleArray
+    sfreq: float
+    channels: Channels
+    modality: str = "eeg"
+    start: float = 0.0
+    breaks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.data.shape) != 2:
+            raise DataError(f"a time series is (channels, samples); found shape {tuple(self.data.shape)}")
+        if self.data.shape[0] != len(self.channels):
+            raise DataError(
+                f"{self.data.shape[0]} rows of data for {len(self.channels)} channels; is the array (samples, channels)?"
+            )
+        if not (np.isfinite(self.sfreq) and self.sfreq > 0):
+            raise DataError(f"sfreq must be a positive number of Hz; got {self.sfreq}")
+        if list(self.breaks) != sorted(set(self.breaks)) or any(not 0 < b < self.n_samples for b in self.breaks):
+            raise DataError(f"breaks must ascend within (0, {self.n_samples}); got {self.breaks[:5]}")
+
+    @property
+    def n_samples(self) -> int:
+        """T."""
+        return int(self.data.shape[1])
+
+    @property
+    def duration(self) -> float:
+        """Length of what is recorded, seconds."""
+        return self.n_samples / self.sfreq
+
+    @property
+    def stop(self) -> float:
+        """Time just after the last sample, seconds."""
+        return self.start + self.duration
+
+    def runs(self) -> list[tuple[int, int]]:
+        """First and one-past-last sample of each connected run."""
+        edges = [0, *self.breaks, self.n_samples]
+        return list(zip(edges[:-1], edges[1:], strict=True))
+
+    def read(
+        self, start: int = 0, stop: int | None = None, rows: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
+        """Read samples [start, stop) of all or some rows; shape (rows, samples), the data's own float type."""
+        stop = self.n_samples if stop is None else stop
+        index: Any = slice(None) if rows is None else np.asarray(rows)
+        block = np.asarray(self.data[index, start:stop])
+        return block if block.dtype.kind == "f" else block.astype(np.float32)
+
+    def crop(self, start: float, stop: float) -> TimeSeries:
+        """Return the samples with start <= time < stop (seconds), read from the source and nothing more.
+
+        Raises
+        ------
+        DataError
+            If no sample lies in the interval.
+        """
+        first = max(0, int(np.ceil((start - self.start) * self.sfreq - 1e-6)))
+        last = min(self.n_samples, int(np.ceil((stop - self.start) * self.sfreq - 1e-6)))
+        if last <= first:
+            raise DataError(f"no sample between {start:g} s and {stop:g} s; the signal spans {self.start:g} to {self.stop:g} s")
+        return replace(
+            self,
+            data=self.read(first, last),
+            start=self.start + first / self.sfreq,
+            breaks=tuple(b - first for b in self.breaks if first < b < last),
+        )
+
+    def take(self, rows: npt.ArrayLike) -> TimeSeries:
+        """Return some channels (indices or mask), still lazy."""
+        index = np.asarray(rows)
+        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
+        return replace(self, data=ChannelView(self.data, index), channels=self.channels.take(index))
+
+
+class ChannelView:
+    """Some rows of another array, read on demand."""
+
+    def __init__(self, source: SampleArray, rows: npt.NDArray[np.int64]):
+        self.source, self.rows = source, rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, T)."""
+        return (len(self.rows), int(self.source.shape[1]))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the source."""
+        return self.source.dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        rows, *rest = index if isinstance(index, tuple) else (index,)
+        picked = self.rows[rows]
+        samples = rest[0] if rest else slice(None)
+        if isinstance(self.source, np.ndarray):
+            return self.source[picked, samples]
+        if picked.ndim and len(picked) and (np.diff(picked) == 1).all():
+            return self.source[int(picked[0]) : int(picked[-1]) + 1, samples]
+        if picked.ndim and len(picked) and (np.diff(picked) > 0).all():
+            return self.source[picked, samples]
+        order = np.argsort(np.atleast_1d(picked), kind="stable")      # h5py reads ascending rows only
+        block = self.source[np.atleast_1d(picked)[order], samples][np.argsort(order, kind="stable")]
+        return block if picked.ndim else block[0]

@@ -1,0 +1,1 @@
+"""The usual modalities of neuroscience, as labels over the four layouts."""
