@@ -59,8 +59,9 @@ class Registry:
             raise PluginError(f"{self.kind}: {name!r} is offered by {who}; uninstall one of them or rename its entry.")
         broken = plugins().broken
         hint = f" Broken plugins: {', '.join(broken)} (see `nkfm doctor`)." if broken else ""
+        noun = self.kind if self.kind == "weights" else self.kind.removesuffix("s")
         raise UnknownName(
-            f"no {self.kind.removesuffix("s")} called {name!r}.{did_you_mean(name, self)} "
+            f"no {noun} called {name!r}.{did_you_mean(name, self)} "
             f"Run `nkfm list {self.kind}` to see all {len(self)}.{hint}"
         )
 
