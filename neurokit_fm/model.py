@@ -17,6 +17,7 @@ from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.heads import Head, HeadConfig
 from neurokit_fm.tokens import Features, Tokens
+from neurokit_fm.weights import LoadReport
 
 
 class Tokenizer(nn.Module, ABC):
@@ -102,6 +103,10 @@ class Model(nn.Module, ABC):
         As given to the constructor.
     head : Head or None
         Maps features to predictions; saved with the model.
+    reference : str
+        What the model was loaded as; its registry name for a fresh one.
+    load_report : LoadReport or None
+        What `load_model` loaded.
     """
 
     name: ClassVar[str]
@@ -115,6 +120,8 @@ class Model(nn.Module, ABC):
         self.config = config
         self.contract = contract
         self.head: Head | None = None
+        self.reference = self.name
+        self.load_report: LoadReport | None = None
 
     @abstractmethod
     def forward(self, batch: Batch) -> Features:

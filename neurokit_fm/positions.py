@@ -13,6 +13,9 @@ from neurokit_fm.plugins import plugins
 FIT_NAMES = 4
 """Fewest sensors known in both frames from which a rigid fit is made."""
 
+ANCHORS = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz", "P4", "P8", "O1", "O2")
+"""Electrodes by which two frames of one cap are compared."""
+
 FIT_RMS_M = 0.02
 """Largest residual of a rigid fit, metres (root mean square)."""
 
@@ -76,6 +79,22 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
             "set positions, rename them to 10-05 names, mark them bad or drop them (`nkfm embed --drop`)"
         )
     return replace(channels, position=position, frame=frame), steps
+
+
+def move(points: Positions, modality: str, source: str, target: str) -> Positions:
+    """Carry unnamed places (C, 3) from one frame to another, by the cap that the plugins know in both.
+
+    Raises
+    ------
+    UnknownName
+        If no plugin knows the 10-20 electrodes in both frames.
+    """
+    anchors = [known_positions(ANCHORS, modality, frame) for frame in (source, target)]
+    both = np.isfinite(anchors[0]).all(axis=1) & np.isfinite(anchors[1]).all(axis=1)
+    moved = _rigid_fit(anchors[0][both], anchors[1][both], points)
+    if moved is None:
+        raise UnknownName(f"no plugin knows how the {source} frame lies in the {target} frame; give positions in {target!r}")
+    return moved
 
 
 def _rigid_fit(source: Positions, target: Positions, points: Positions) -> Positions | None:
