@@ -145,7 +145,7 @@ def kit_meg(folder: Path) -> tuple[Recording, dict[str, npt.NDArray[np.float64]]
     )
     recording = Recording(
         signals=signals,
-        events=Events.of(found[:, 0] / raw.info["sfreq"], [str(code) for code in found[:, 1]]),
+        events=Events.of(found[:, 0] / raw.info["sfreq"], [str(code) for code in found[:, 2]]),
         info=info,
     )
     return recording, {name: step_of(data[name]) for name in rows}

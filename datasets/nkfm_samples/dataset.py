@@ -57,7 +57,7 @@ def kit_meg() -> Dataset:
     """MNE-Python's KIT test recording: 157 axial gradiometers with place and direction in the device frame.
 
     Signals ``meg`` (157, tesla) and ``aux`` (3 reference magnetometers, the stimulus line), 1000 Hz, 2,000 samples,
-    within float32 rounding of the original; events ``254`` at the two pulses of the stimulus line.
+    equal to the original in float32; events ``255`` where MNE finds them, at the ends of two downward pulses.
     """
     return _dataset("kit-meg", {"kit-meg": {"subject": "kit-test", "task": "unknown"}})
 
