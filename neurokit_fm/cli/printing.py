@@ -17,7 +17,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: boo
     >>> print(table(["name", "is"], [["a|b", "x"]], markdown=True))
     | name | is |
     |---|---|
-    | a\\|b | x |
+    | a\|b | x |
     """
     kept = [i for i in range(len(header)) if any(row[i] for row in rows)] if rows else range(len(header))
     lines = [[header[i] for i in kept], *[[row[i] for i in kept] for row in rows]]
