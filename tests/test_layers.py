@@ -131,7 +131,7 @@ def without_torch(path: Path) -> bool:
     return part == "__init__" or LAYER.get(part, 0) < LAYER["batch"] or part in NUMPY_ONLY
 
 
-@pytest.mark.parametrize("path", filter(without_torch, core_files()), ids=name_of)
+@pytest.mark.parametrize("path", list(filter(without_torch, core_files())), ids=name_of)
 def test_torch_starts_at_batch(path: Path) -> None:
     assert not [f"line {line}: {module}" for module, line in imports(path) if top(module) == "torch"]
 

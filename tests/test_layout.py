@@ -68,7 +68,7 @@ def test_the_core_stays_small() -> None:
 
 
 def test_no_tracked_file_is_larger_than_2_mb() -> None:
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:  # an unpacked source archive has no index
         tracked = [str(path.relative_to(ROOT)) for path in modules()]
     else:
