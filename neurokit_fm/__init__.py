@@ -57,7 +57,9 @@ __all__ = ["__version__", *_PUBLIC]
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'neurokit_fm' has no attribute {name!r}")
+        from neurokit_fm.deprecations import resolve
+
+        return resolve(name, __all__)
     value = getattr(importlib.import_module(_PUBLIC[name]), name)
     globals()[name] = value
     return value

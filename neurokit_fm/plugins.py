@@ -58,6 +58,10 @@ class Plugins:
         except ValueError:
             self.broken[name] = "the plugin is registered twice; is it installed under two entry points?"
 
+    def hint(self) -> str:
+        """Say which plugins are broken, for the end of a look-up error; empty if none is."""
+        return f" Broken plugins: {', '.join(self.broken)} (see `nkfm doctor`)." if self.broken else ""
+
     def collect(self, hook: str) -> Iterator[hooks.Entry]:
         """Yield the entries every plugin returns from a collecting hook, stamped with the plugin's name."""
         for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurokit_fm.errors import DataError, NkfmError, did_you_mean
+from neurokit_fm.plugins import plugins
 from neurokit_fm.registry import readers
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def read(path: str | os.PathLike[str]) -> Recording:
     if entry is None:
         known = sorted({s for e in readers.entries() for s in e.suffixes})
         hint = did_you_mean(path.suffix.lower(), known)
-        raise DataError(f"{path}: no reader for files ending in {path.suffix!r}.{hint} Known: {' '.join(known)}")
+        endings = " ".join(known) or "none"
+        raise DataError(f"{path}: no reader for files ending in {path.suffix!r}.{hint} Known: {endings}.{plugins().hint()}")
     reader = readers.load(entry.name)
     try:
         recording: Recording = reader(path)

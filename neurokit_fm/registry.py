@@ -57,12 +57,10 @@ class Registry:
         if offers:
             who = " and ".join(entry.plugin for entry in offers)
             raise PluginError(f"{self.kind}: {name!r} is offered by {who}; uninstall one of them or rename its entry.")
-        broken = plugins().broken
-        hint = f" Broken plugins: {', '.join(broken)} (see `nkfm doctor`)." if broken else ""
         noun = self.kind if self.kind == "weights" else self.kind.removesuffix("s")
         raise UnknownName(
             f"no {noun} called {name!r}.{did_you_mean(name, self)} "
-            f"Run `nkfm list {self.kind}` to see all {len(self)}.{hint}"
+            f"Run `nkfm list {self.kind}` to see all {len(self)}.{plugins().hint()}"
         )
 
     def load(self, name: str) -> Any:
@@ -84,6 +82,8 @@ class Registry:
         module, _, attribute = entry.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
+        except MissingDependency:
+            raise
         except (ImportError, AttributeError) as err:
             raise PluginError(f"{entry.plugin} offers {name!r} at {entry.target}, which cannot be imported: {err}") from err
 

@@ -114,7 +114,7 @@ class Channels:
             orientation=nowhere.copy() if orientation is None else np.array(orientation, dtype=np.float64),
             frame=frame,
             bad=flags if flags.dtype == bool and flags.ndim == 1 else np.isin(list(names), list(flags)),
-            columns=dict(columns or {}),
+            columns={k: np.asarray(v) for k, v in (columns or {}).items()},
         )
 
     def __len__(self) -> int:
@@ -133,14 +133,13 @@ class Channels:
             and np.array_equal(self.position, other.position, equal_nan=True)
             and np.array_equal(self.orientation, other.orientation, equal_nan=True)
             and np.array_equal(self.bad, other.bad)
-            and self.columns.keys() == other.columns.keys()
-            and all(np.array_equal(v, other.columns[k]) for k, v in self.columns.items())
+            and same_columns(self.columns, other.columns)
         )
 
     @property
     def has_position(self) -> npt.NDArray[np.bool_]:
         """True where all three coordinates are known, shape (C,)."""
-        return np.isfinite(self.position).all(axis=1)
+        return np.asarray(np.isfinite(self.position).all(axis=1))
 
     @property
     def sensor_type_id(self) -> npt.NDArray[np.int64]:
@@ -168,14 +167,12 @@ class Channels:
         """Return the table of some rows (indices or mask), in that order."""
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
-        plain = {
-            f.name: tuple(getattr(self, f.name)[i] for i in index)
-            for f in fields(self)
-            if f.name in ("name", "kind", "sensor_type", "unit")
-        }
         return replace(
             self,
-            **plain,
+            name=tuple(self.name[i] for i in index),
+            kind=tuple(self.kind[i] for i in index),
+            sensor_type=tuple(self.sensor_type[i] for i in index),
+            unit=tuple(self.unit[i] for i in index),
             position=self.position[index],
             orientation=self.orientation[index],
             bad=self.bad[index],
@@ -184,6 +181,13 @@ class Channels:
 
 
 _NOT_ROWS = ("frame", "columns")
+
+
+def same_columns(mine: Mapping[str, npt.NDArray[Any]], other: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """True if both hold the same columns with the same values; an unknown value (NaN) equals an unknown value."""
+    return mine.keys() == other.keys() and all(
+        np.array_equal(v, other[k], equal_nan=v.dtype.kind == other[k].dtype.kind == "f") for k, v in mine.items()
+    )
 
 
 def _column(value: str | Sequence[str], n: int) -> tuple[str, ...]:

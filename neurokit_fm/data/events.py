@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurokit_fm.data.channels import same_columns
 from neurokit_fm.errors import DataError
 
 
@@ -56,12 +57,17 @@ class Events:
         when = np.atleast_1d(np.asarray(onset, dtype=np.float64))
         order = np.argsort(when, kind="stable")
         labels = list(label)
-        long = np.broadcast_to(np.asarray(duration, dtype=np.float64), when.shape)
+        long = np.asarray(duration, dtype=np.float64)
+        long = np.full(when.shape, long) if long.ndim == 0 else long
+        free = {k: np.asarray(v) for k, v in (columns or {}).items()}
+        lengths = {len(when), len(labels), len(long), *map(len, free.values())}
+        if len(lengths) > 1:
+            raise DataError(f"events: columns of different lengths: {sorted(lengths)}")
         return cls(
             onset=when[order],
             duration=long[order],
-            label=tuple(str(labels[i]) for i in order) if len(labels) == len(when) else tuple(map(str, labels)),
-            columns={k: np.asarray(v)[order] for k, v in (columns or {}).items()},
+            label=tuple(str(labels[i]) for i in order),
+            columns={k: v[order] for k, v in free.items()},
         )
 
     def __len__(self) -> int:
@@ -74,8 +80,7 @@ class Events:
             self.label == other.label
             and np.array_equal(self.onset, other.onset)
             and np.array_equal(self.duration, other.duration)
-            and self.columns.keys() == other.columns.keys()
-            and all(np.array_equal(v, other.columns[k]) for k, v in self.columns.items())
+            and same_columns(self.columns, other.columns)
         )
 
     def take(self, rows: npt.ArrayLike) -> Events:

@@ -99,8 +99,8 @@ class TimeSeries:
     ) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
         """Read samples [start, stop) of all or some rows; shape (rows, samples), the data's own float type."""
         stop = self.n_samples if stop is None else stop
-        index: Any = slice(None) if rows is None else np.asarray(rows)
-        block = np.asarray(self.data[index, start:stop])
+        source = self.data if rows is None else ChannelView(self.data, self._numbers(rows))
+        block = np.asarray(source[:, start:stop])
         return block if block.dtype.kind == "f" else block.astype(np.float32)
 
     def crop(self, start: float, stop: float) -> TimeSeries:
@@ -124,9 +124,13 @@ class TimeSeries:
 
     def take(self, rows: npt.ArrayLike) -> TimeSeries:
         """Return some channels (indices or mask), still lazy."""
-        index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
+        index = self._numbers(rows)
         return replace(self, data=ChannelView(self.data, index), channels=self.channels.take(index))
+
+    def _numbers(self, rows: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        index = np.asarray(rows)
+        numbers = np.arange(len(self.channels), dtype=np.int64)
+        return np.asarray(numbers[index if index.dtype == bool else index.astype(np.int64)])
 
 
 class ChannelView:
@@ -155,6 +159,6 @@ class ChannelView:
             return self.source[int(picked[0]) : int(picked[-1]) + 1, samples]
         if picked.ndim and len(picked) and (np.diff(picked) > 0).all():
             return self.source[picked, samples]
-        order = np.argsort(np.atleast_1d(picked), kind="stable")      # h5py reads ascending rows only
-        block = self.source[np.atleast_1d(picked)[order], samples][np.argsort(order, kind="stable")]
+        ascending, back = np.unique(np.atleast_1d(picked), return_inverse=True)  # h5py reads ascending rows only
+        block = self.source[ascending, samples][back]
         return block if picked.ndim else block[0]

@@ -1,0 +1,118 @@
+"""Where things live, how long they are, and what is public."""
+
+import ast
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import neurokit_fm
+from neurokit_fm.deprecations import DEPRECATED
+from neurokit_fm.plugins import BUILT_IN
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "neurokit_fm"
+SOURCE_ROOTS = ("plugins", "datasets", "tokenizers")
+SHELVES = ("utils.py", "helpers.py", "common.py", "misc.py")
+
+COMING = frozenset({"nkfm_mae", "nkfm_mne", "nkfm_patch", "nkfm_pos4d", "nkfm_reve", "nkfm_samples"})
+"""Built-in plugins named in `BUILT_IN` whose folders are not there yet."""
+
+
+def packages() -> list[Path]:
+    return sorted(
+        folder for root in SOURCE_ROOTS if (ROOT / root).is_dir() for folder in (ROOT / root).iterdir()
+        if folder.is_dir() and folder.name != "__pycache__"
+    )  # fmt: skip
+
+
+def modules() -> list[Path]:
+    roots = [CORE, *(ROOT / name for name in (*SOURCE_ROOTS, "tests", "benchmarks", "docs"))]
+    return sorted(file for root in roots for file in root.rglob("*.py"))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_built_in_plugins_are_the_folders() -> None:
+    assert sorted(BUILT_IN) == list(BUILT_IN), "keep the tuple sorted"
+    assert set(BUILT_IN) == {folder.name for folder in packages()} | COMING
+
+
+def test_source_roots_are_not_packages() -> None:
+    shadows = [name for name in SOURCE_ROOTS if (ROOT / name / "__init__.py").exists()]
+    assert not shadows, "an __init__.py here would shadow the Hugging Face package of the same name"
+
+
+@pytest.mark.parametrize("folder", packages(), ids=lambda folder: folder.name)
+def test_a_plugin_is_a_package_with_hooks_in_plugin_py(folder: Path) -> None:
+    assert folder.name.startswith("nkfm_")
+    assert (folder / "__init__.py").is_file()
+    assert (folder / "plugin.py").is_file()
+
+
+def test_no_module_is_a_shelf_for_everything() -> None:
+    assert not [str(path.relative_to(ROOT)) for path in modules() if path.name in SHELVES]
+
+
+def test_no_module_is_longer_than_500_lines() -> None:
+    assert not {str(path.relative_to(ROOT)): lines(path) for path in modules() if lines(path) > 500}
+
+
+def test_the_core_stays_small() -> None:
+    sizes = [lines(path) for path in CORE.rglob("*.py")]
+    assert sum(sizes) < 4000
+    assert statistics.median(sizes) <= 150
+
+
+def test_no_tracked_file_is_larger_than_2_mb() -> None:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:  # an unpacked source archive has no index
+        tracked = [str(path.relative_to(ROOT)) for path in modules()]
+    else:
+        tracked = [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+    assert tracked
+    assert not {name: (ROOT / name).stat().st_size for name in tracked if (ROOT / name).stat().st_size > 2e6}
+
+
+def type_checking_names() -> dict[str, str]:
+    tree = ast.parse((CORE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }  # fmt: skip
+
+
+def test_public_names_equal_the_type_checking_block() -> None:
+    assert type_checking_names() == neurokit_fm._PUBLIC
+
+
+def test_public_names_are_few_and_sorted() -> None:
+    assert len(neurokit_fm._PUBLIC) <= 42
+    assert list(neurokit_fm._PUBLIC) == sorted(neurokit_fm._PUBLIC)
+
+
+def exists(module: str) -> bool:
+    path = ROOT.joinpath(*module.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("name", [name for name, module in neurokit_fm._PUBLIC.items() if exists(module)])
+def test_a_public_name_resolves_to_what_its_module_holds(name: str) -> None:
+    assert getattr(neurokit_fm, name) is not None
+    assert name in dir(neurokit_fm)
+
+
+def test_an_unknown_public_name_is_an_attribute_error_with_a_hint() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'TimeSerie'. Did you mean 'TimeSeries'"):
+        neurokit_fm.TimeSerie  # noqa: B018 - the access is the test
+
+
+def test_no_deprecated_name_outlives_its_removal() -> None:
+    now = tuple(int(part) for part in neurokit_fm.__version__.split(".")[:2])
+    late = [name for name, moved in DEPRECATED.items() if tuple(map(int, moved.gone_in.split("."))) <= now]
+    assert not late
+    assert not set(DEPRECATED) & set(neurokit_fm._PUBLIC)
