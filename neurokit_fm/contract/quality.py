@@ -24,13 +24,16 @@ class Quality:
         Time of the first sample that is NaN or infinite; NaN if there is none.
     flat : ndarray, shape (C,), bool
         True where the channel never changes.
-    typical_std : ndarray, shape (C,), float64, SI units
-        Root of the mean variance within stretches of about a second, so that slow drift does not count.
+    std : ndarray, shape (C,), float64, SI units
+        Standard deviation over the whole recording; slow drift counts.
+    short_std : ndarray, shape (C,), float64, SI units
+        Root of the mean variance within stretches of about a second; slow drift does not count.
     """
 
     first_bad_s: npt.NDArray[np.float64]
     flat: npt.NDArray[np.bool_]
-    typical_std: npt.NDArray[np.float64]
+    std: npt.NDArray[np.float64]
+    short_std: npt.NDArray[np.float64]
 
 
 def blocks(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -47,6 +50,7 @@ def inspect(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Quality:
     first_bad = np.full(n, np.nan)
     low, high = np.full(n, np.inf), np.full(n, -np.inf)
     variance, weight = np.zeros(n), 0
+    mean, scatter, seen = np.zeros(n), np.zeros(n), 0
     second = max(2, round(series.sfreq))
     for start, stop in blocks(series, rows):
         x = series.read(start, stop, rows)                                              # (C, t)
@@ -61,4 +65,8 @@ def inspect(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Quality:
         parts = x[:, :whole].reshape(n, -1, min(second, length)).astype(np.float64)     # (C, seconds, t)
         variance += parts.var(axis=2).sum(axis=1)
         weight += parts.shape[1]
-    return Quality(first_bad, ~(high > low), np.sqrt(variance / max(1, weight)))
+        shift = x.mean(axis=1, dtype=np.float64) - mean                                 # blocks combined after Chan et al.
+        scatter += x.var(axis=1, dtype=np.float64) * length + shift**2 * (seen * length / (seen + length))
+        mean += shift * (length / (seen + length))
+        seen += length
+    return Quality(first_bad, ~(high > low), np.sqrt(scatter / max(1, seen)), np.sqrt(variance / max(1, weight)))

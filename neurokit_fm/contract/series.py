@@ -206,8 +206,9 @@ class SeriesContract(Contract):
             mine = np.array([series.channels.sensor_type[i] == sensor_type for i in rows]) & ~found.flat & ~broken
             if usual is None or not mine.any():
                 continue
-            typical, unit = float(np.median(found.typical_std[mine])), series.channels.unit[rows[int(np.argmax(mine))]]
-            if not usual[0] <= typical <= usual[1]:
+            slow, fast = float(np.median(found.std[mine])), float(np.median(found.short_std[mine]))
+            typical, unit = min(slow, max(fast, usual[0])), series.channels.unit[rows[int(np.argmax(mine))]]
+            if not usual[0] <= typical <= usual[1]:                     # drift may enlarge std, never shrink it
                 problems.append(
                     Problem(
                         f"{sensor_type} channels have a typical standard deviation of {typical:.3g} {unit}; "
