@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import edfio
+import h5py
 import mne
 import numpy as np
 import pytest
@@ -369,6 +370,12 @@ def test_any_selection_equals_the_array(index: object) -> None:
     assert data.dtype == np.float64
 
 
+def test_a_sample_beyond_the_end_is_an_error() -> None:
+    data = series(nkfm.from_mne(raw_array()), "eeg").data
+    with pytest.raises(IndexError, match="sample 3000 of a signal with 3000"):
+        data[:, 3000]
+
+
 def test_a_recording_from_a_file_can_be_pickled(tmp_path: Path) -> None:
     recording = nkfm.read(edf_file(tmp_path / "a.edf"))
     again = pickle.loads(pickle.dumps(recording["eeg"].data))
@@ -414,6 +421,18 @@ def test_bdf_and_upper_case_endings(tmp_path: Path) -> None:
     assert recording.events.label == ("tone", "key")
     np.testing.assert_allclose(recording.events.onset, [2.5, 7.0])
     np.testing.assert_allclose(recording.events.duration, [1.0, 0.0])
+
+
+def test_the_status_channel_of_biosemi_gives_events(tmp_path: Path) -> None:
+    codes, full = np.zeros(1000), (-8388608, 8388607)
+    codes[200:210], codes[700:705] = 5, 1
+    status = edfio.BdfSignal(codes, 100, label="Status", physical_range=full, digital_range=full)
+    electrode = edfio.BdfSignal(np.sin(np.arange(1000)), 100, label="A1", physical_dimension="uV")
+    edfio.Bdf([electrode, status]).write(tmp_path / "a.bdf")
+    recording = nkfm.read(tmp_path / "a.bdf")
+    assert recording.events.label == ("stim/5", "stim/1")
+    np.testing.assert_allclose(recording.events.onset, [2.0, 7.0])
+    assert series(recording, "aux").channels.kind == ("stim",)
 
 
 def test_edf_with_slower_channels_says_that_they_were_resampled(tmp_path: Path) -> None:
@@ -506,6 +525,39 @@ def test_half_a_file_is_an_error_on_reading(shared: Path, tmp_path: Path, name: 
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"cut off|before the last sample"):
         nkfm.read(path)
+
+
+def make_snirf(path: Path) -> Path:
+    """Two sources, one detector, two wavelengths; positions in a frame the file does not name."""
+    with h5py.File(path, "w") as file:
+        file["formatVersion"] = "1.0"
+        nirs = file.create_group("nirs")
+        tags = {"SubjectID": "1", "MeasurementDate": "2020-01-01", "MeasurementTime": "10:00:00Z", "LengthUnit": "m"}
+        for key, value in {**tags, "TimeUnit": "s", "FrequencyUnit": "Hz"}.items():
+            nirs[f"metaDataTags/{key}"] = value
+        nirs["data1/time"] = np.arange(100) / 10.0
+        nirs["data1/dataTimeSeries"] = np.arange(400.0).reshape(100, 4) + 1
+        for i in range(4):
+            row = {"sourceIndex": i // 2 + 1, "detectorIndex": 1, "wavelengthIndex": i % 2 + 1, "dataType": 1}
+            for key, value in {**row, "dataTypeIndex": 1}.items():
+                nirs[f"data1/measurementList{i + 1}/{key}"] = value
+        nirs["probe/wavelengths"] = [760.0, 850.0]
+        nirs["probe/sourcePos3D"] = [[0, 0.08, 0], [0.01, 0.08, 0]]
+        nirs["probe/detectorPos3D"] = [[0.02, 0.08, 0.02]]
+        nirs["probe/sourceLabels"], nirs["probe/detectorLabels"] = [b"S1", b"S2"], [b"D1"]
+    return path
+
+
+def test_snirf_has_optodes_and_says_that_its_frame_is_unnamed(tmp_path: Path) -> None:
+    recording = nkfm.read(make_snirf(tmp_path / "a.snirf"))
+    channels = recording["fnirs"].channels
+    assert channels.frame == "native"
+    assert channels.columns["wavelength_nm"].tolist() == [760, 850, 760, 850]
+    np.testing.assert_allclose(channels.columns["source"][2], [0.01, 0.08, 0])
+    np.testing.assert_allclose(channels.position[2], [0.015, 0.08, 0.01])
+    assert np.isnan(channels.orientation).all()
+    assert any("called native" in step for step in recording.info.steps)
+    np.testing.assert_array_equal(series(recording, "fnirs").read(0, 2)[0], [1, 5])
 
 
 @pytest.mark.shared
