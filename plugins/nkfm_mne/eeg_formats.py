@@ -21,7 +21,7 @@ def read_edf(path: Path) -> Recording:
     rates = mixed_rates(header)
     steps = [rates] if rates else []
     read = mne.io.read_raw_edf
-    return _with_gaps(open_with_mne(path, "EDF", lambda: read(path, verbose="ERROR"), steps=steps), path, header)
+    return _with_gaps(open_with_mne(path, "EDF", lambda: read(path, verbose="WARNING"), steps=steps), path, header)
 
 
 def read_bdf(path: Path) -> Recording:
@@ -31,17 +31,17 @@ def read_bdf(path: Path) -> Recording:
     rates = mixed_rates(header)
     steps = [rates] if rates else []
     read = mne.io.read_raw_bdf
-    return _with_gaps(open_with_mne(path, "BDF", lambda: read(path, verbose="ERROR"), steps=steps), path, header)
+    return _with_gaps(open_with_mne(path, "BDF", lambda: read(path, verbose="WARNING"), steps=steps), path, header)
 
 
 def read_gdf(path: Path) -> Recording:
     """Read GDF 1 and 2."""
-    return open_with_mne(path, "GDF", lambda: mne.io.read_raw_gdf(path, verbose="ERROR"))
+    return open_with_mne(path, "GDF", lambda: mne.io.read_raw_gdf(path, verbose="WARNING"))
 
 
 def read_brainvision(path: Path) -> Recording:
     """Read BrainVision from its header file (``.vhdr``, ``.ahdr``)."""
-    return open_with_mne(path, "a BrainVision header", lambda: mne.io.read_raw_brainvision(path, verbose="ERROR"))
+    return open_with_mne(path, "a BrainVision header", lambda: mne.io.read_raw_brainvision(path, verbose="WARNING"))
 
 
 def read_eeg(path: Path) -> Recording:
@@ -52,7 +52,7 @@ def read_eeg(path: Path) -> Recording:
     return open_with_mne(
         path,
         "Nihon Kohden (and there is no BrainVision header .vhdr of that name beside it)",
-        lambda: mne.io.read_raw_nihon(path, verbose="ERROR"),
+        lambda: mne.io.read_raw_nihon(path, verbose="WARNING"),
     )
 
 
@@ -62,11 +62,11 @@ def read_eeglab(path: Path) -> Recording:
 
     def read() -> mne.io.BaseRaw | mne.BaseEpochs:
         try:
-            return mne.io.read_raw_eeglab(path, verbose="ERROR")
+            return mne.io.read_raw_eeglab(path, verbose="WARNING")
         except TypeError as err:
             if "read_epochs_eeglab" not in str(err):
                 raise
-            return mne.read_epochs_eeglab(path, verbose="ERROR")
+            return mne.read_epochs_eeglab(path, verbose="WARNING")
 
     return open_with_mne(path, "an EEGLAB set", read)
 
@@ -78,14 +78,14 @@ def read_cnt(path: Path) -> Recording:
         is_ant = file.read(4) in (b"RIFF", b"RF64")
     if is_ant:
         need("antio", "reading ANT .cnt files")
-        return open_with_mne(path, "ANT .cnt", lambda: mne.io.read_raw_ant(path, verbose="ERROR"))
-    return open_with_mne(path, "Neuroscan .cnt", lambda: mne.io.read_raw_cnt(path, verbose="ERROR"))
+        return open_with_mne(path, "ANT .cnt", lambda: mne.io.read_raw_ant(path, verbose="WARNING"))
+    return open_with_mne(path, "Neuroscan .cnt", lambda: mne.io.read_raw_cnt(path, verbose="WARNING"))
 
 
 def read_curry(path: Path) -> Recording:
     """Read Curry 6 to 9."""
     need("curryreader", "reading Curry files", extra="formats")
-    return open_with_mne(path, "Curry", lambda: mne.io.read_raw_curry(path, verbose="ERROR"))
+    return open_with_mne(path, "Curry", lambda: mne.io.read_raw_curry(path, verbose="WARNING"))
 
 
 def read_dat(path: Path) -> Recording:
@@ -94,7 +94,7 @@ def read_dat(path: Path) -> Recording:
     with path.open("rb") as file:
         is_bci2000 = file.read(32).startswith((b"HeaderLen=", b"BCI2000V="))
     if is_bci2000:
-        return open_with_mne(path, "BCI2000 .dat", lambda: mne.io.read_raw_bci2k(path, verbose="ERROR"))
+        return open_with_mne(path, "BCI2000 .dat", lambda: mne.io.read_raw_bci2k(path, verbose="WARNING"))
     return read_curry(path)
 
 
@@ -103,39 +103,39 @@ def read_egi(path: Path) -> Recording:
     if path.suffix.lower() == ".mff":
         need("defusedxml", "reading EGI .mff folders")
         need("mffpy", "reading EGI .mff folders")
-    return open_with_mne(path, "EGI", lambda: mne.io.read_raw_egi(path, verbose="ERROR"))
+    return open_with_mne(path, "EGI", lambda: mne.io.read_raw_egi(path, verbose="WARNING"))
 
 
 def read_nicolet(path: Path) -> Recording:
     """Read Nicolet ``.data`` with the ``.head`` file beside it, as EEG."""
-    return open_with_mne(path, "Nicolet", lambda: mne.io.read_raw_nicolet(path, ch_type="eeg", verbose="ERROR"))
+    return open_with_mne(path, "Nicolet", lambda: mne.io.read_raw_nicolet(path, ch_type="eeg", verbose="WARNING"))
 
 
 def read_persyst(path: Path) -> Recording:
     """Read Persyst from its ``.lay`` file."""
-    return open_with_mne(path, "Persyst", lambda: mne.io.read_raw_persyst(path, verbose="ERROR"))
+    return open_with_mne(path, "Persyst", lambda: mne.io.read_raw_persyst(path, verbose="WARNING"))
 
 
 def read_eximia(path: Path) -> Recording:
     """Read Nexstim eXimia."""
-    return open_with_mne(path, "eXimia", lambda: mne.io.read_raw_eximia(path, verbose="ERROR"))
+    return open_with_mne(path, "eXimia", lambda: mne.io.read_raw_eximia(path, verbose="WARNING"))
 
 
 def read_nedf(path: Path) -> Recording:
     """Read Neuroelectrics NEDF."""
     need("defusedxml", "reading NEDF files")
-    return open_with_mne(path, "NEDF", lambda: mne.io.read_raw_nedf(path, verbose="ERROR"))
+    return open_with_mne(path, "NEDF", lambda: mne.io.read_raw_nedf(path, verbose="WARNING"))
 
 
 def read_nsx(path: Path) -> Recording:
     """Read Blackrock ``.ns1`` to ``.ns6``."""
-    return open_with_mne(path, "Blackrock NSx", lambda: mne.io.read_raw_nsx(path, verbose="ERROR"))
+    return open_with_mne(path, "Blackrock NSx", lambda: mne.io.read_raw_nsx(path, verbose="WARNING"))
 
 
 def read_mef(path: Path) -> Recording:
     """Read a MEF3 folder (``.mefd``)."""
     need("pymef", "reading MEF3 folders")
-    return open_with_mne(path, "MEF3", lambda: mne.io.read_raw_mef(path, verbose="ERROR"))
+    return open_with_mne(path, "MEF3", lambda: mne.io.read_raw_mef(path, verbose="WARNING"))
 
 
 def read_neuralynx(path: Path) -> Recording:
@@ -143,7 +143,7 @@ def read_neuralynx(path: Path) -> Recording:
     need("neo", "reading Neuralynx files")
     folder = path if path.is_dir() else path.parent
     step = f"joined every .ncs file of the folder {folder.name}"
-    return open_with_mne(path, "Neuralynx", lambda: mne.io.read_raw_neuralynx(folder, verbose="ERROR"), steps=[step])
+    return open_with_mne(path, "Neuralynx", lambda: mne.io.read_raw_neuralynx(folder, verbose="WARNING"), steps=[step])
 
 
 def read_fieldtrip(path: Path) -> Recording:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mne
@@ -68,14 +68,21 @@ def raw_breaks(raw: Any) -> tuple[int, ...]:
     return tuple(sorted({jump for jump in jumps if 0 < jump < n_samples}))
 
 
-def trial_events(labels: Sequence[str], samples: npt.ArrayLike, n_times: int, sfreq: float, tmin: float) -> Events:
+def trial_events(
+    labels: Sequence[str],
+    samples: npt.ArrayLike,
+    n_times: int,
+    sfreq: float,
+    tmin: float,
+    further: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> Events:
     """One event a trial of `n_times` samples laid end to end, over the whole trial.
 
-    Columns: ``sample``, where the event was in the recording the trials were cut from, and ``tmin``, seconds from the
-    event to the first sample of the trial.
+    Columns: ``sample``, where the event was in the recording the trials were cut from (-1 = unknown), ``tmin``, seconds
+    from the event to the first sample of the trial, and the `further` ones.
     """
     n = len(labels)
-    columns = {"sample": np.asarray(samples, dtype=np.int64), "tmin": np.full(n, tmin)}
+    columns = {**(further or {}), "sample": np.asarray(samples, dtype=np.int64), "tmin": np.full(n, tmin)}
     return Events.of(np.arange(n) * n_times / sfreq, labels, n_times / sfreq, columns)
 
 

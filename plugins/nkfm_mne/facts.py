@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 
-_ENTITIES = {"sub": "subject", "ses": "session", "task": "task", "run": "run"}
-
 
 def bids_entities(path: Path) -> dict[str, str]:
-    """Subject, session, task and run of a BIDS-like file name.
+    """Subject, session, task and run of a BIDS-like file name, as far as it says them.
 
     Examples
     --------
     >>> bids_entities(Path("sub-01_ses-02_task-rest_run-1_eeg.edf"))
-    {'subject': '01', 'session': '02', 'task': 'rest', 'run': '1'}
+    {'sub': '01', 'ses': '02', 'task': 'rest', 'run': '1'}
     """
-    found = re.findall(r"(?:^|_)(sub|ses|task|run)-([A-Za-z0-9]+)", path.name)
-    return {_ENTITIES[key]: value for key, value in found}
+    return dict(re.findall(r"(?:^|_)(sub|ses|task|run)-([A-Za-z0-9]+)", path.name))
 
 
 def facts(info: Any) -> dict[str, Any]:
@@ -29,8 +26,8 @@ def facts(info: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``highpass, lowpass, line_freq`` (Hz or None), ``dev_head_t`` (4x4 rows or None), ``custom_ref_applied``,
-        ``device_info``, ``fiducials`` (which of nasion, lpa, rpa are digitised), ``n_dig``, ``projs`` (description and
+        ``highpass, lowpass, line_freq`` (Hz or None), ``dev_head_t`` (4x4 rows; None where it is missing or the identity,
+        which is what MNE fills in when nothing is known), ``custom_ref_applied``, ``device_info``, ``fiducials`` (which of nasion, lpa, rpa are digitised), ``n_dig``, ``projs`` (description and
         whether applied), ``n_comps`` and ``meas_date`` (ISO 8601 or None).
     """
     to_head, device, date, dig = info["dev_head_t"], info["device_info"], info["meas_date"], info["dig"] or ()
@@ -39,7 +36,7 @@ def facts(info: Any) -> dict[str, Any]:
         "highpass": _number(info["highpass"]),
         "lowpass": _number(info["lowpass"]),
         "line_freq": _number(info["line_freq"]),
-        "dev_head_t": None if to_head is None else np.asarray(to_head["trans"], dtype=float).tolist(),
+        "dev_head_t": None if to_head is None else _placed(to_head["trans"]),
         "custom_ref_applied": bool(info["custom_ref_applied"]),
         "device_info": None if device is None else {str(k): str(v) for k, v in device.items()},
         "fiducials": [cardinal[int(point["ident"])] for point in dig if int(point["kind"]) == 1],
@@ -52,3 +49,8 @@ def facts(info: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _placed(transform: Any) -> list[list[float]] | None:
+    matrix = np.asarray(transform, dtype=np.float64)
+    return None if np.array_equal(matrix, np.eye(4)) else matrix.tolist()

@@ -44,15 +44,28 @@ class MneSamples:
     def __getitem__(self, index: Any) -> Any:
         rows, samples = index if isinstance(index, tuple) and len(index) == 2 else (index, slice(None))
         picked = self.rows[rows]  # (R,), or a number
-        wanted = np.arange(self.n_samples)[samples]  # (S,), or a number
         unique, back = np.unique(np.atleast_1d(picked), return_inverse=True)
+        wanted = _sample_numbers(samples, self.n_samples)  # (S,), or a number
         if not unique.size or not np.size(wanted):
             return np.empty(np.shape(picked) + np.shape(wanted))
         first, last = int(np.min(wanted)), int(np.max(wanted)) + 1
         block = self.read_block(self.instance, unique, first, last)  # (U, last-first)
-        if np.ndim(picked) == 0:
-            return block[0][wanted - first]
-        return block[back if len(back) != len(unique) or (np.diff(back) != 1).any() else slice(None)][:, wanted - first]
+        if len(back) != len(unique) or (np.diff(back) != 1).any():
+            block = block[back]  # (R, last-first)
+        if np.ndim(wanted) == 0 or len(wanted) != last - first or (np.diff(wanted) != 1).any():
+            block = block[:, np.asarray(wanted) - first]  # (R, S)
+        return block if np.ndim(picked) else block[0]
+
+
+def _sample_numbers(samples: Any, n_samples: int) -> Any:
+    """Sample numbers of a selection, none of them negative; memory is that of the selection, not of the recording."""
+    if isinstance(samples, slice):
+        return np.arange(*samples.indices(n_samples))
+    numbers = np.asarray(samples)
+    numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers.astype(np.int64)
+    if numbers.size and not (-n_samples <= numbers.min() and numbers.max() < n_samples):
+        raise IndexError(f"sample {numbers.max()} of a signal with {n_samples}")
+    return np.where(numbers < 0, numbers + n_samples, numbers)
 
 
 def raw_block(raw: Any, picks: npt.NDArray[np.int64], start: int, stop: int) -> Floats:

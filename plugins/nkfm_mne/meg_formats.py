@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import mne
 
 from neurokit_fm import Recording
-from neurokit_fm.errors import need
+from neurokit_fm.errors import DataError, need
 from nkfm_mne.opening import check_not_empty, open_with_mne
+
+_KIT_RAW_DATA = 9
+"""Place of the samples in the directory a KIT file begins with; an entry is offset, width, most and count, int32."""
 
 
 def read_fif(path: Path) -> Recording:
@@ -17,33 +21,35 @@ def read_fif(path: Path) -> Recording:
 
     def read() -> Any:
         try:
-            return mne.io.read_raw_fif(path, allow_maxshield="yes", verbose="ERROR")
+            return mne.io.read_raw_fif(path, allow_maxshield="yes", verbose="WARNING")
         except ValueError as err:
             if "No raw data" not in str(err):
                 raise
         try:
-            return mne.read_epochs(path, proj=False, preload=False, verbose="ERROR")
+            return mne.read_epochs(path, proj=False, preload=False, verbose="WARNING")
         except ValueError as err:
-            if "epochs" not in str(err).lower():
+            if "event data" not in str(err) and "epochs" not in str(err).lower():
                 raise
-        return mne.read_evokeds(path, proj=False, verbose="ERROR")
+        return mne.read_evokeds(path, proj=False, verbose="WARNING")
 
     return open_with_mne(path, "FIF (raw, epochs or averages)", read)
 
 
 def read_epochs_fif(path: Path) -> Recording:
     """Read epochs from FIF, left on disk; projections that the file has not applied are not applied."""
-    return open_with_mne(path, "FIF epochs", lambda: mne.read_epochs(path, proj=False, preload=False, verbose="ERROR"))
+    return open_with_mne(
+        path, "FIF epochs", lambda: mne.read_epochs(path, proj=False, preload=False, verbose="WARNING")
+    )
 
 
 def read_evoked_fif(path: Path) -> Recording:
     """Read the averages of a FIF file, laid end to end, one event over each."""
-    return open_with_mne(path, "FIF averages", lambda: mne.read_evokeds(path, proj=False, verbose="ERROR"))
+    return open_with_mne(path, "FIF averages", lambda: mne.read_evokeds(path, proj=False, verbose="WARNING"))
 
 
 def read_ctf(path: Path) -> Recording:
     """Read a CTF folder (``.ds``) with the compensation grade it was saved with."""
-    return open_with_mne(path, "a CTF folder", lambda: mne.io.read_raw_ctf(path, verbose="ERROR"))
+    return open_with_mne(path, "a CTF folder", lambda: mne.io.read_raw_ctf(path, verbose="WARNING"))
 
 
 def read_kit(path: Path) -> Recording:
@@ -52,6 +58,8 @@ def read_kit(path: Path) -> Recording:
     For ``test.sqd`` these are ``test_mrk.sqd`` (or ``test-mrk.sqd, test.mrk, test_mrk.con``), ``test.elp`` and
     ``test.hsp``; all three are needed to know where the head was.
     """
+    check_not_empty(path, "a KIT recording")
+    _check_kit_size(path)
     stem, ending = path.stem, path.suffix
     markers = [f"{stem}_mrk{ending}", f"{stem}-mrk{ending}", f"{stem}.mrk", f"{stem}_mrk.mrk"]
     found = [
@@ -60,13 +68,30 @@ def read_kit(path: Path) -> Recording:
     ]
     mrk, elp, hsp = found
     if mrk is None or elp is None or hsp is None:
-        return open_with_mne(path, "KIT", lambda: mne.io.read_raw_kit(path, verbose="ERROR"))
+        return open_with_mne(path, "KIT", lambda: mne.io.read_raw_kit(path, verbose="WARNING"))
     return open_with_mne(
         path,
         "KIT",
-        lambda: mne.io.read_raw_kit(path, mrk=mrk, elp=elp, hsp=hsp, verbose="ERROR"),
+        lambda: mne.io.read_raw_kit(path, mrk=mrk, elp=elp, hsp=hsp, verbose="WARNING"),
         steps=[f"head position from markers {mrk.name}, points {elp.name} and head shape {hsp.name} beside the file"],
     )
+
+
+def _check_kit_size(path: Path) -> None:
+    """Raise if the samples end before the file's directory says; MNE would fill up with zeros."""
+    with path.open("rb") as file:
+        directory = file.read(16 * (_KIT_RAW_DATA + 1))
+    if len(directory) < 16 * (_KIT_RAW_DATA + 1) or struct.unpack_from("<2i", directory) != (0, 16):
+        raise DataError(
+            f"{path} is not KIT: it should begin with a directory of entries of 16 bytes, but begins with "
+            f"{directory[:24]!r}. Is its ending right?"
+        )
+    offset, width, _, count = struct.unpack_from("<4i", directory, 16 * _KIT_RAW_DATA)
+    if offset + width * count > path.stat().st_size:
+        raise DataError(
+            f"{path} is cut off: its header promises samples up to byte {offset + width * count:,}, but the file has "
+            f"{path.stat().st_size:,}. Copy it again."
+        )
 
 
 def read_bti(path: Path) -> Recording:
@@ -79,7 +104,7 @@ def read_bti(path: Path) -> Recording:
             path,
             config_fname=str(path.with_name("config")),
             head_shape_fname=str(head_shape) if head_shape.exists() else None,
-            verbose="ERROR",
+            verbose="WARNING",
         ),
     )
 
@@ -88,37 +113,37 @@ def read_bin(path: Path) -> Recording:
     """Read ``.bin``: UCL FIL optically pumped MEG where its ``_meg.json`` lies beside it, else Artemis123."""
     name = path.stem.removesuffix("_meg")
     if path.with_name(f"{name}_meg.json").exists():
-        return open_with_mne(path, "UCL FIL OPM", lambda: mne.io.read_raw_fil(path, verbose="ERROR"))
-    return open_with_mne(path, "Artemis123", lambda: mne.io.read_raw_artemis123(path, verbose="ERROR"))
+        return open_with_mne(path, "UCL FIL OPM", lambda: mne.io.read_raw_fil(path, verbose="WARNING"))
+    return open_with_mne(path, "Artemis123", lambda: mne.io.read_raw_artemis123(path, verbose="WARNING"))
 
 
 def read_besa(path: Path) -> Recording:
     """Read a BESA average (``.avr``, ``.mul``)."""
-    return open_with_mne(path, "a BESA average", lambda: mne.read_evoked_besa(path, verbose="ERROR"))
+    return open_with_mne(path, "a BESA average", lambda: mne.read_evoked_besa(path, verbose="WARNING"))
 
 
 def read_snirf(path: Path) -> Recording:
     """Read SNIRF."""
     check_not_empty(path, "a SNIRF recording")
-    return open_with_mne(path, "SNIRF", lambda: mne.io.read_raw_snirf(path, verbose="ERROR"))
+    return open_with_mne(path, "SNIRF", lambda: mne.io.read_raw_snirf(path, verbose="WARNING"))
 
 
 def read_nirx(path: Path) -> Recording:
     """Read a NIRx folder, given the folder or its ``.hdr`` file."""
-    return open_with_mne(path, "NIRx", lambda: mne.io.read_raw_nirx(path, verbose="ERROR"))
+    return open_with_mne(path, "NIRx", lambda: mne.io.read_raw_nirx(path, verbose="WARNING"))
 
 
 def read_hitachi(path: Path) -> Recording:
     """Read a Hitachi ETG ``.csv`` file."""
-    return open_with_mne(path, "Hitachi", lambda: mne.io.read_raw_hitachi(path, verbose="ERROR"))
+    return open_with_mne(path, "Hitachi", lambda: mne.io.read_raw_hitachi(path, verbose="WARNING"))
 
 
 def read_boxy(path: Path) -> Recording:
     """Read a BOXY ``.txt`` file."""
-    return open_with_mne(path, "BOXY", lambda: mne.io.read_raw_boxy(path, verbose="ERROR"))
+    return open_with_mne(path, "BOXY", lambda: mne.io.read_raw_boxy(path, verbose="WARNING"))
 
 
 def read_eyelink(path: Path) -> Recording:
     """Read an EyeLink ``.asc`` file; gaze and pupil size go to the signal ``aux``."""
     need("pandas", "reading EyeLink files")
-    return open_with_mne(path, "EyeLink", lambda: mne.io.read_raw_eyelink(path, verbose="ERROR"))
+    return open_with_mne(path, "EyeLink", lambda: mne.io.read_raw_eyelink(path, verbose="WARNING"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import mne
@@ -37,14 +38,27 @@ def open_with_mne(path: Path, what: str, read: Callable[[], Any], *, steps: Sequ
     try:
         with quiet() as warned:
             instance = read()
-            _read_last_sample(instance)
+    except NkfmError:
+        raise
+    except Exception as err:
+        said = shorten(" ".join(str(err).split()).rstrip("."), 300)
+        raise DataError(
+            f"{path} cannot be read as {what}: {type(err).__name__}{': ' * bool(said)}{said}. {_beginning(path)}"
+            "Is its ending right, and is the copy complete?"
+        ) from err
+    cut = [text for text in warned if "truncated" in text]
+    if cut:
+        raise DataError(f"{path} is cut off: {'; '.join(cut).rstrip('.')}. Copy or export it again.")
+    try:
+        with quiet():
+            _read_last_samples(instance)
         recording = from_mne(instance)
     except NkfmError as err:
-        raise err if str(path) in str(err) else DataError(f"{path}: {err}") from err
+        raise DataError(f"{path}: {err}") from err
     except Exception as err:
         raise DataError(
-            f"{path} cannot be read as {what}: {type(err).__name__}: {' '.join(str(err).split())}. {_beginning(path)}"
-            "Is its ending right, and is the copy complete?"
+            f"{path} ends, or is damaged, before the last sample its header promises ({type(err).__name__}: {err}). "
+            "Copy or export it again."
         ) from err
     return note(recording, steps=steps, warned=warned, source=path)
 
@@ -57,12 +71,13 @@ def check_not_empty(path: Path, what: str) -> None:
         raise DataError(f"{path} is empty (0 bytes); expected {what}. Copy or export it again.")
 
 
-def _read_last_sample(instance: Any) -> None:
+def _read_last_samples(instance: Any) -> None:
     """Fail now, not in the middle of an analysis, if the file ends before its header says."""
     if isinstance(instance, mne.io.BaseRaw) and not instance.preload and instance.n_times:
         n = instance.n_times
-        if instance.get_data(picks=[0], start=n - 1, stop=n, verbose="ERROR").size != 1:
-            raise DataError("the file ends before the last sample its header promises. Copy or export it again.")
+        instance.get_data(picks=[0], start=n - 1, stop=n, verbose="ERROR")
+    elif isinstance(instance, mne.BaseEpochs) and not instance.preload and len(instance):
+        instance.get_data(picks=[0], item=[len(instance) - 1], verbose="ERROR")
 
 
 def _beginning(path: Path) -> str:

@@ -15,7 +15,7 @@ def register_readers() -> list[Entry]:
     """Offer one reader a family of formats; those without suffixes have endings too common to claim."""
     return [
         _reader("mne-object", "reader:from_mne", "MNE Raw, Epochs or Evoked objects"),
-        _reader("edf", "eeg_formats:read_edf", "European Data Format, EDF+", ".edf .rec"),
+        _reader("edf", "eeg_formats:read_edf", "European Data Format, EDF+", ".edf"),
         _reader("bdf", "eeg_formats:read_bdf", "BioSemi Data Format, BDF+", ".bdf"),
         _reader("gdf", "eeg_formats:read_gdf", "General Data Format", ".gdf"),
         _reader("brainvision", "eeg_formats:read_brainvision", "BrainVision", ".vhdr .ahdr"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -57,29 +59,33 @@ def from_mne(instance: Any) -> Recording:
 
 @contextmanager
 def quiet() -> Iterator[list[str]]:
-    """Collect what MNE warns about data, each once, instead of showing it; the list is filled on leaving."""
+    """Collect what MNE warns about data, each once, instead of showing it; the list is filled on leaving.
+
+    What some readers print is dropped, and so is the advice to call FIF files ``*_raw.fif``: it is not about the data.
+    """
     said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, redirect_stdout(StringIO()):
         warnings.simplefilter("always")
         yield said
     texts = (str(w.message) for w in caught if issubclass(w.category, RuntimeWarning | UserWarning))
-    said += list(dict.fromkeys(texts))
+    said += [text for text in dict.fromkeys(texts) if "MNE naming conventions" not in text]
 
 
 def note(
     recording: Recording, *, steps: Sequence[str] = (), warned: Sequence[str] = (), source: Path | None = None
 ) -> Recording:
     """Return the recording with further steps, reader warnings and the file it came from."""
-    old = recording.info
-    warnings_so_far = [*old.facts.get("reader_warnings", ()), *warned]
-    known = {**old.facts, "reader_warnings": warnings_so_far} if warnings_so_far else dict(old.facts)
-    info = Info(
-        source=str(source) if source else old.source,
-        **(bids_entities(source) if source else {k: getattr(old, k) for k in ("subject", "session", "task", "run")}),
-        steps=(*steps, *old.steps),
-        facts=known,
+    heard = [*recording.info.facts.get("reader_warnings", ()), *warned]
+    info = replace(
+        recording.info,
+        steps=(*steps, *recording.info.steps),
+        facts={**recording.info.facts, "reader_warnings": heard} if heard else recording.info.facts,
     )
-    return Recording(signals=recording.signals, events=recording.events, info=info)
+    if source:
+        says = bids_entities(source)
+        info = replace(info, source=str(source), subject=says.get("sub", ""), session=says.get("ses", ""))
+        info = replace(info, task=says.get("task", ""), run=says.get("run", ""))
+    return replace(recording, info=info)
 
 
 def _from_raw(raw: Any) -> Recording:
@@ -93,11 +99,8 @@ def _from_epochs(epochs: Any) -> Recording:
     if not epochs.preload:
         epochs = epochs.copy().drop_bad(verbose="ERROR")
     n, length, sfreq = len(epochs), len(epochs.times), epochs.info["sfreq"]
-    events = trial_events(epoch_labels(epochs), epochs.events[:, 0], length, sfreq, float(epochs.times[0]))
-    more = metadata_columns(epochs)
-    events = Events(
-        onset=events.onset, duration=events.duration, label=events.label, columns={**more, **events.columns}
-    )
+    tmin, table = float(epochs.times[0]), metadata_columns(epochs)
+    events = trial_events(epoch_labels(epochs), epochs.events[:, 0], length, sfreq, tmin, table)
     breaks = tuple(length * i for i in range(1, n))
     return _assemble(epochs, epochs_block, n * length, breaks, events, [])
 
@@ -112,10 +115,12 @@ def _from_evokeds(evokeds: list[Any]) -> Recording:
             "averages with different channels, lengths or rates do not fit one recording; convert them one by one"
         )
     joined = mne.io.RawArray(np.concatenate([e.data for e in evokeds], axis=1), info, verbose="ERROR")
-    labels = [str(e.comment or "average") for e in evokeds]
-    events = trial_events(labels, np.zeros(len(evokeds)), length, sfreq, float(evokeds[0].times[0]))
+    labels, n_averaged = [str(e.comment or "average") for e in evokeds], np.array([e.nave for e in evokeds])
+    no_sample = np.full(len(evokeds), -1)
+    events = trial_events(labels, no_sample, length, sfreq, float(evokeds[0].times[0]), {"n_averaged": n_averaged})
     breaks = tuple(length * i for i in range(1, len(evokeds)))
-    return _assemble(joined, raw_block, len(joined.times), breaks, events, [])
+    recording = _assemble(joined, raw_block, len(joined.times), breaks, events, [])
+    return replace(recording, info=replace(recording.info, source="MNE Evoked"))
 
 
 def _assemble(

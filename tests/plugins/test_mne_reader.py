@@ -1,0 +1,612 @@
+import json
+import pickle
+import shutil
+import struct
+import sys
+import warnings
+from pathlib import Path
+
+import edfio
+import h5py
+import mne
+import numpy as np
+import pytest
+from nkfm_mne.reader import from_mne
+from nkfm_mne.sensors import sensor_type
+
+import neurokit_fm as nkfm
+from neurokit_fm import Recording, TimeSeries
+from neurokit_fm.data.channels import SENSOR_TYPES
+from neurokit_fm.errors import DataError, MissingDependency
+from neurokit_fm.plugins import plugins
+
+LABELS = ["EEG Fp1-REF", "CZ", "T3", "HEOG", "STI 014"]
+
+
+def samples(n: int = 3000, seed: int = 0) -> np.ndarray:
+    x = np.random.default_rng(seed).normal(size=(len(LABELS), n)) * 1e-5  # (5, n) volts
+    x[4] = 0
+    x[4, 500:510], x[4, 900] = 3, 7
+    return x
+
+
+def raw_array(n: int = 3000, first_samp: int = 250) -> mne.io.BaseRaw:
+    info = mne.create_info(LABELS, 100.0, ["eeg"] * 4 + ["stim"])
+    return mne.io.RawArray(samples(n), info, first_samp=first_samp, verbose="ERROR")
+
+
+def series(recording: Recording, name: str) -> TimeSeries:
+    signal = recording[name]
+    assert isinstance(signal, TimeSeries)
+    return signal
+
+
+def edf_file(path: Path, *, sfreqs: tuple[float, ...] = (100.0, 100.0), seconds: int = 10) -> Path:
+    rng = np.random.default_rng(1)
+    labels = ["EEG Fp1-REF", "EEG Fp2-REF", "EOG L", "Resp"]
+    signals = [
+        edfio.EdfSignal(rng.normal(size=int(seconds * f)) * 50, f, label=label, physical_dimension="uV")
+        for f, label in zip(sfreqs, labels, strict=False)
+    ]
+    edfio.Edf(signals, annotations=[edfio.EdfAnnotation(2.5, 1.0, "tone"), edfio.EdfAnnotation(7, None, "key")]).write(
+        path
+    )
+    return path
+
+
+# --- real files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_eeglab_has_its_electrodes_positions_and_events(shared: Path) -> None:
+    path = shared / "data/eeg/eeglab_data.set"
+    recording, raw = nkfm.read(path), mne.io.read_raw_eeglab(path, verbose="ERROR")
+    eeg = series(recording, "eeg")
+    assert list(recording) == ["eeg", "eog"]
+    assert eeg.data.shape == (30, 30504)
+    assert eeg.channels.frame == "head"
+    assert eeg.channels.has_position.all()
+    rows = [raw.ch_names.index(str(name)) for name in eeg.channels.columns["original_name"]]
+    np.testing.assert_array_equal(eeg.read(1000, 1300), raw.get_data(rows, 1000, 1300))
+    np.testing.assert_array_equal(eeg.channels.position, [raw.info["chs"][i]["loc"][:3] for i in rows])
+    assert series(recording, "eog").channels.name == ("EOG1", "EOG2")
+    assert "typed EOG1, EOG2 as eog by their names" in recording.info.steps
+    assert recording.events.counts() == {"square": 80, "rt": 74}
+    np.testing.assert_allclose(recording.events.onset[:2], raw.annotations.onset[:2])
+
+
+@pytest.mark.shared
+def test_edf_names_are_cleaned_and_positions_stay_unknown(shared: Path) -> None:
+    path = shared / "data/eeg/eeglab_test_16ch.edf"
+    recording, raw = nkfm.read(path), mne.io.read_raw_edf(path, verbose="ERROR")
+    eeg = series(recording, "eeg")
+    assert eeg.channels.name[:4] == ("Fp1", "Fp2", "T3", "T4")
+    assert eeg.channels.columns["original_name"][0] == "EEG Fp1"
+    assert not eeg.channels.has_position.any()
+    assert eeg.channels.frame == "unknown"
+    assert (eeg.sfreq, eeg.duration) == (256.0, 60.0)
+    np.testing.assert_array_equal(eeg.read(), raw.get_data())
+    found = plugins().manager.hook.find_positions(names=eeg.channels.name, modality="eeg", frame="template")
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("ending", ["vhdr", "eeg"])
+def test_brainvision_from_its_header_or_its_samples(shared: Path, ending: str) -> None:
+    recording = nkfm.read(shared / f"data/eeg/test.{ending}")
+    raw = mne.io.read_raw_brainvision(shared / "data/eeg/test.vhdr", verbose="ERROR")
+    assert [len(series(recording, name).channels) for name in recording] == [26, 6]
+    np.testing.assert_array_equal(series(recording, "eeg").read(), raw.get_data("eeg"))
+    np.testing.assert_array_equal(series(recording, "aux").read(), raw.get_data("misc"))
+    assert recording.events.counts()["Stimulus/S255"] == 5
+    assert recording.info.facts["meas_date"] == "2013-11-13T16:14:03.794232+00:00"
+
+
+@pytest.mark.shared
+def test_epochs_are_laid_end_to_end_with_breaks_and_events(shared: Path) -> None:
+    path = shared / "data/eeg/hyperscan_S1-epo.fif"
+    recording, epochs = nkfm.read(path), mne.read_epochs(path, verbose="ERROR")
+    eeg = series(recording, "eeg")
+    assert eeg.data.shape == (31, 33 * 501)
+    assert eeg.breaks == tuple(501 * i for i in range(1, 33))
+    np.testing.assert_array_equal(eeg.read(501 * 5, 501 * 6), epochs.get_data()[5])
+    np.testing.assert_array_equal(eeg.read(), epochs.get_data().swapaxes(0, 1).reshape(31, -1))
+    assert len(recording.events) == 33
+    assert recording.events.label[0] == str(epochs.events[0, 2])
+    np.testing.assert_array_equal(recording.events.columns["sample"], epochs.events[:, 0])
+    np.testing.assert_allclose(recording.events.onset, np.arange(33) * 501 / 500)
+
+
+@pytest.mark.shared
+def test_kit_uses_the_head_position_beside_it(shared: Path) -> None:
+    recording = nkfm.read(shared / "data/meg/kit/test.sqd")
+    meg, raw = series(recording, "meg"), mne.io.read_raw_kit(shared / "data/meg/kit/test.sqd", verbose="ERROR")
+    assert set(meg.channels.sensor_type) == {"grad_axial"}
+    assert set(meg.channels.unit) == {"T"}
+    assert meg.channels.frame == "device"
+    loc = np.array([ch["loc"] for ch in raw.info["chs"][:157]])
+    np.testing.assert_array_equal(meg.channels.position, loc[:, :3])
+    np.testing.assert_array_equal(meg.channels.orientation, loc[:, 9:12])
+    np.testing.assert_array_equal(meg.channels.columns["rot"], loc[:, 3:].reshape(-1, 3, 3))
+    np.testing.assert_allclose(np.linalg.norm(meg.channels.orientation, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(meg.read(), raw.get_data(range(157)))
+    assert recording.events.label == ("stim/255", "stim/255")
+    np.testing.assert_allclose(recording.events.onset, [0.281, 1.564])
+    assert "markers test_mrk.sqd" in recording.info.steps[0]
+    assert np.shape(recording.info.facts["dev_head_t"]) == (4, 4)
+    assert recording.info.facts["n_dig"] == 508
+
+
+@pytest.mark.shared
+def test_kit_alone_has_no_head_position(shared: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(shared / "data/meg/kit/test.sqd", tmp_path))
+    assert nkfm.read(path).info.facts["dev_head_t"] is None
+    assert nkfm.read(path).info.steps == ()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["sensor_neuromag_eeg", "sensor_kit157", "sensor_eeg_biosemi32"])
+def test_sensor_facts_give_the_published_positions_and_types(shared: Path, name: str) -> None:
+    from safetensors.numpy import load_file
+
+    golden = load_file(shared / f"goldens/brainomni/{name}.safetensors")
+    labels = json.loads((shared / f"goldens/brainomni/{name}.json").read_text())["channel_names"]
+    info = mne.create_info(labels, 100.0, "misc")
+    for i, ch in enumerate(info["chs"]):
+        for key in ("loc", "kind", "coil_type", "unit", "coord_frame"):
+            ch[key] = golden[f"input.{key}"][i]
+    recording = from_mne(mne.io.RawArray(np.zeros((len(labels), 10)), info, verbose="ERROR"))
+    seen = 0
+    for signal in map(recording.__getitem__, recording):
+        channels = signal.channels
+        rows = [labels.index(str(label)) for label in channels.columns["original_name"]]
+        ours = np.hstack([channels.position, np.nan_to_num(channels.orientation)])
+        np.testing.assert_allclose(ours, golden["output.pos_raw"][rows], atol=2e-6)  # the sidecar's tolerance
+        published = {0: {"eeg"}, 1: {"mag"}, 2: {"grad_planar", "grad_axial"}}
+        types = golden["output.sensor_type"][rows]
+        assert all(t in published[int(p)] for t, p in zip(channels.sensor_type, types, strict=True))
+        assert all(t in SENSOR_TYPES for t in channels.sensor_type)
+        seen += len(rows)
+    assert seen == len(labels)
+    if name == "sensor_neuromag_eeg":
+        assert set(recording["meg"].channels.unit) == {"T", "T/m"}
+
+
+# --- MNE objects --------------------------------------------------------------------------------------------------
+
+
+def test_a_raw_starts_at_zero_whatever_its_first_sample_is() -> None:
+    raw = raw_array(first_samp=250)
+    raw.set_annotations(mne.Annotations([1.0, 4.0], [0.5, 0], ["BAD blink", "go"]))
+    recording = nkfm.from_mne(raw)
+    assert series(recording, "eeg").start == 0
+    assert recording.events.label == ("BAD blink", "go")
+    np.testing.assert_allclose(recording.events.onset, [1.0, 4.0])
+    np.testing.assert_allclose(recording.events.duration, [0.5, 0])
+
+
+def test_stimulus_codes_are_events_where_nothing_else_is_marked() -> None:
+    raw = raw_array()
+    assert nkfm.from_mne(raw).events.label == ("stim/3", "stim/7")
+    np.testing.assert_allclose(nkfm.from_mne(raw).events.onset, [5.0, 9.0])
+    raw.set_annotations(mne.Annotations([1.0], [0.5], ["BAD blink"]))
+    assert nkfm.from_mne(raw).events.label == ("BAD blink", "stim/3", "stim/7")
+
+
+def test_a_stimulus_channel_that_is_a_signal_gives_no_events() -> None:
+    x = samples()
+    x[4] = np.random.default_rng(0).integers(0, 1000, 3000)
+    info = mne.create_info(LABELS, 100.0, ["eeg"] * 4 + ["stim"])
+    recording = nkfm.from_mne(mne.io.RawArray(x, info, verbose="ERROR"))
+    assert len(recording.events) == 0
+    assert any("look like a signal, not codes" in step for step in recording.info.steps)
+
+
+def test_joined_recordings_break_where_they_were_joined() -> None:
+    raw = mne.concatenate_raws([raw_array(), raw_array()], verbose="ERROR")
+    assert series(nkfm.from_mne(raw), "eeg").breaks == (3000,)
+
+
+def test_eeglab_boundaries_half_a_sample_early_break_at_the_next_sample() -> None:
+    raw = raw_array().set_annotations(mne.Annotations([9.995, 0.0], [0, 0], ["boundary", "New Segment/"]))
+    assert series(nkfm.from_mne(raw), "eeg").breaks == (1000,)
+
+
+def test_signals_are_split_by_modality_and_nothing_is_lost() -> None:
+    kinds = [
+        "eeg",
+        "seeg",
+        "dbs",
+        "ecog",
+        "ecg",
+        "emg",
+        "eog",
+        "stim",
+        "misc",
+        "mag",
+        "grad",
+        "ref_meg",
+        "hbo",
+        "resp",
+        "csd",
+    ]
+    info = mne.create_info([f"{kind}_channel" for kind in kinds], 100.0, kinds)
+    recording = nkfm.from_mne(mne.io.RawArray(np.zeros((15, 50)), info, verbose="ERROR"))
+    assert {name: series(recording, name).channels.kind for name in recording} == {
+        "eeg": ("eeg",),
+        "meg": ("meg", "meg"),
+        "ieeg": ("seeg", "dbs", "ecog"),
+        "fnirs": ("fnirs",),
+        "eog": ("eog",),
+        "ecg": ("ecg",),
+        "emg": ("emg",),
+        "aux": ("stim", "misc", "ref_meg", "resp", "csd"),
+    }
+    assert series(recording, "fnirs").channels.sensor_type == ("hbo",)
+
+
+def test_magnes_gradiometers_are_mag_with_a_note() -> None:
+    info = mne.create_info(["A1", "A2"], 100.0, "mag")
+    info["chs"][0]["coil_type"], info["chs"][1]["coil_type"] = 4002, 4001
+    recording = nkfm.from_mne(mne.io.RawArray(np.zeros((2, 50)), info, verbose="ERROR"))
+    assert recording["meg"].channels.sensor_type == ("mag", "mag")
+    assert recording["meg"].channels.columns["coil_type"].tolist() == [4002, 4001]
+    assert any("4002" in step for step in recording.info.steps)
+
+
+@pytest.mark.parametrize(
+    ("code", "type_"),
+    [(c, "grad_planar") for c in range(3011, 3016)]
+    + [(c, "mag") for c in (2000, 3021, 3022, 3023, 3024, 3025, 4001, 4002, 7002, 8001, 8002, 8101, 8201)]
+    + [(c, "grad_axial") for c in (2001, 5001, 201609, 6001, 7001, 7501, 9001, 9101, 9102)],
+)
+def test_the_coil_table_is_that_of_the_specification(code: int, type_: str) -> None:
+    assert sensor_type(code, "mag") == type_
+
+
+def test_an_unlisted_coil_is_what_mne_calls_it() -> None:
+    assert (sensor_type(9999, "mag"), sensor_type(9999, "grad")) == ("mag", "grad_axial")
+
+
+def test_zero_positions_are_unknown_and_bads_and_references_are_kept() -> None:
+    raw = raw_array().pick([0, 1, 2])
+    raw.info["chs"][0]["loc"][:6] = [0, 0, 0, 0.01, 0.02, 0.03]
+    raw.info["chs"][1]["loc"][:6] = [0, 0.1, 0, 0, 0, 0]
+    raw.info["bads"] = ["CZ"]
+    channels = nkfm.from_mne(raw)["eeg"].channels
+    assert channels.has_position.tolist() == [False, True, False]
+    assert channels.bad.tolist() == [False, True, False]
+    np.testing.assert_array_equal(channels.columns["reference"][0], [0.01, 0.02, 0.03])
+    assert np.isnan(channels.columns["reference"][1]).all()
+    assert np.isnan(channels.orientation).all()
+
+
+def test_facts_are_json_and_hold_the_filters() -> None:
+    raw = raw_array().set_meas_date(0)
+    raw.info["line_freq"] = 50
+    facts = nkfm.from_mne(raw).info.facts
+    assert json.loads(json.dumps(dict(facts)))["lowpass"] == 50.0
+    assert facts["line_freq"] == 50.0
+    assert facts["meas_date"] == "1970-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_epochs_that_were_never_loaded_can_be_read(preload: bool) -> None:
+    events = np.array([[750, 0, 1], [1150, 0, 2], [1350, 0, 1], [3245, 0, 9]])  # the last one is cut short
+    make = {"event_id": {"left": 1, "right": 2}, "tmin": -0.1, "tmax": 0.5, "baseline": None, "verbose": "ERROR"}
+    epochs = mne.Epochs(raw_array(), events, preload=preload, **make)
+    recording = nkfm.from_mne(epochs)
+    assert recording.events.label == ("left", "right", "left")
+    assert recording.events.columns["sample"].tolist() == [750, 1150, 1350]
+    assert recording.events.columns["tmin"][0] == -0.1
+    np.testing.assert_array_equal(series(recording, "eeg").read(70, 80, [1]), samples()[1:2, 899:909])
+    loaded = mne.Epochs(raw_array(), events, preload=True, **make)
+    np.testing.assert_array_equal(
+        series(recording, "eeg").read(), loaded.get_data(picks=[0, 1, 2]).swapaxes(0, 1).reshape(3, -1)
+    )
+    assert len(epochs.drop_log) == 4
+    assert epochs.preload == preload
+
+
+def test_averages_are_laid_end_to_end() -> None:
+    events = np.array([[750, 0, 1], [1150, 0, 2], [1350, 0, 1]])
+    epochs = mne.Epochs(raw_array(), events, {"a": 1, "b": 2}, 0, 0.5, baseline=None, preload=True, verbose="ERROR")
+    both = [epochs["a"].average(), epochs["b"].average()]
+    recording = nkfm.from_mne(both)
+    assert series(recording, "eeg").breaks == (51,)
+    assert recording.events.columns["n_averaged"].tolist() == [2, 1]
+    assert nkfm.from_mne(both[0]).title == "MNE Evoked"
+    with pytest.raises(DataError, match="different channels"):
+        nkfm.from_mne([both[0], both[1].copy().crop(0, 0.2)])
+
+
+def test_anything_else_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="takes Raw, Epochs or Evoked objects; got ndarray"):
+        nkfm.from_mne(np.zeros(3))
+
+
+# --- laziness -----------------------------------------------------------------------------------------------------
+
+
+class Spy:
+    """Counts what is asked of a `Raw`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.ranges: list[tuple[int, int]] = []
+        real = mne.io.BaseRaw.get_data
+
+        def get_data(raw, picks=None, start=0, stop=None, *args, **kwargs):
+            self.ranges.append((start, stop))
+            return real(raw, picks, start, stop, *args, **kwargs)
+
+        monkeypatch.setattr(mne.io.BaseRaw, "get_data", get_data)
+
+
+def test_a_crop_reads_only_its_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = edf_file(tmp_path / "a.edf", seconds=60)
+    spy = Spy(monkeypatch)
+    recording = nkfm.read(path)
+    assert spy.ranges == [(5999, 6000)]  # the probe for a file that is cut off
+    series(recording, "eeg").crop(10.0, 12.0)
+    assert spy.ranges[1:] == [(1000, 1200)]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        (slice(None), slice(5, 9)), (1, slice(3, None)), (slice(0, 2), 7), (2, 7), ([2, 0], slice(0, 10, 3)), ([1, 1], [5, 2]),
+        (np.array([True, False, True]), slice(-4, None)), (slice(None), slice(5, 5)), ([], slice(0, 3)),
+        (slice(None, None, -1), slice(10, 2, -2)), (slice(None),), 1,
+    ],
+    ids=str,
+)  # fmt: skip
+def test_any_selection_equals_the_array(index: object) -> None:
+    data = series(nkfm.from_mne(raw_array()), "eeg").data
+    whole = samples()[:3]
+    expected = whole[index]
+    if isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], list):
+        expected = whole[np.array(index[0], dtype=int)][:, index[1]]  # rows and samples select separately
+    np.testing.assert_array_equal(data[index], expected)
+    assert data.dtype == np.float64
+
+
+def test_a_sample_beyond_the_end_is_an_error() -> None:
+    data = series(nkfm.from_mne(raw_array()), "eeg").data
+    with pytest.raises(IndexError, match="sample 3000 of a signal with 3000"):
+        data[:, 3000]
+
+
+def test_a_recording_from_a_file_can_be_pickled(tmp_path: Path) -> None:
+    recording = nkfm.read(edf_file(tmp_path / "a.edf"))
+    again = pickle.loads(pickle.dumps(recording["eeg"].data))
+    np.testing.assert_array_equal(again[:, 10:20], recording["eeg"].data[:, 10:20])
+
+
+# --- further formats ----------------------------------------------------------------------------------------------
+
+
+def test_fif_in_parts_is_one_recording(tmp_path: Path) -> None:
+    raw = raw_array(120_000)
+    raw.save(tmp_path / "sub-07_ses-2_task-rest_run-3_raw.fif", split_size="2MB", fmt="double", verbose="ERROR")
+    assert len(list(tmp_path.iterdir())) > 1
+    first = next(p for p in sorted(tmp_path.iterdir()) if nkfm.read(p).stop == 1200)
+    recording = nkfm.read(first)
+    np.testing.assert_array_equal(series(recording, "eeg").read(100_000), samples(120_000)[:3, 100_000:])
+    assert (recording.info.subject, recording.info.session) == ("07", "2")
+    assert (recording.info.task, recording.info.run) == ("rest", "3")
+
+
+def test_fif_with_epochs_or_averages_is_recognised_under_any_name(tmp_path: Path) -> None:
+    epochs = mne.make_fixed_length_epochs(raw_array(), 1.0, preload=True, verbose="ERROR")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MNE's advice on file names
+        epochs.save(tmp_path / "cleaned.fif", verbose="ERROR")
+        epochs.average().save(tmp_path / "mean.fif", verbose="ERROR")
+        epochs.save(tmp_path / "a_epo.fif.gz", verbose="ERROR")
+    assert len(series(nkfm.read(tmp_path / "cleaned.fif"), "eeg").breaks) == 29
+    assert len(series(nkfm.read(tmp_path / "a_epo.fif.gz"), "eeg").breaks) == 29
+    assert series(nkfm.read(tmp_path / "mean.fif"), "eeg").n_samples == 100
+    assert "reader_warnings" not in nkfm.read(tmp_path / "cleaned.fif").info.facts
+
+
+def test_bdf_and_upper_case_endings(tmp_path: Path) -> None:
+    bdf = edfio.Bdf([edfio.BdfSignal(np.sin(np.arange(1000) / 9) * 20, 100, label="A1", physical_dimension="uV")])
+    bdf.write(tmp_path / "a.bdf")
+    np.testing.assert_allclose(
+        series(nkfm.read(tmp_path / "a.bdf"), "eeg").read()[0], np.sin(np.arange(1000) / 9) * 20e-6, atol=1e-11
+    )
+    upper = Path(shutil.copy(edf_file(tmp_path / "a.edf"), tmp_path / "B.EDF"))
+    recording = nkfm.read(upper)
+    assert series(recording, "eeg").channels.name == ("Fp1", "Fp2")
+    assert recording.events.label == ("tone", "key")
+    np.testing.assert_allclose(recording.events.onset, [2.5, 7.0])
+    np.testing.assert_allclose(recording.events.duration, [1.0, 0.0])
+
+
+def test_the_status_channel_of_biosemi_gives_events(tmp_path: Path) -> None:
+    codes, full = np.zeros(1000), (-8388608, 8388607)
+    codes[200:210], codes[700:705] = 5, 1
+    status = edfio.BdfSignal(codes, 100, label="Status", physical_range=full, digital_range=full)
+    electrode = edfio.BdfSignal(np.sin(np.arange(1000)), 100, label="A1", physical_dimension="uV")
+    edfio.Bdf([electrode, status]).write(tmp_path / "a.bdf")
+    recording = nkfm.read(tmp_path / "a.bdf")
+    assert recording.events.label == ("stim/5", "stim/1")
+    np.testing.assert_allclose(recording.events.onset, [2.0, 7.0])
+    assert series(recording, "aux").channels.kind == ("stim",)
+
+
+def test_edf_with_slower_channels_says_that_they_were_resampled(tmp_path: Path) -> None:
+    recording = nkfm.read(edf_file(tmp_path / "a.edf", sfreqs=(100.0, 100.0, 50.0)))
+    assert "resampled to 100 Hz on reading: EOG L (50 Hz)" in recording.info.steps[0]
+
+
+def test_gaps_of_a_discontinuous_edf_become_breaks(tmp_path: Path) -> None:
+    path = edf_file(tmp_path / "a.edf")
+    content = bytearray(path.read_bytes())
+    content[192:197] = b"EDF+D"
+    n_signals, header_bytes = int(content[252:256]), int(content[184:192])
+    sizes = [int(content[256 + 216 * n_signals + 8 * i :][:8]) for i in range(n_signals)]
+    record = 2 * sum(sizes)
+    marks = 2 * sum(sizes[: n_signals - 1])
+    for i in range(4, 10):  # a pause of 3 s before the fifth record
+        at = header_bytes + i * record + marks
+        text = bytes(content[at : at + 2 * sizes[-1]]).rstrip(b"\0")
+        text = text.replace(b"+%d\x14\x14" % i, b"+%d\x14\x14" % (i + 3), 1).replace(b"+7\x14key", b"+9\x14key")
+        content[at : at + 2 * sizes[-1]] = text.ljust(2 * sizes[-1], b"\0")
+    path.write_bytes(content)
+    recording = nkfm.read(path)
+    assert series(recording, "eeg").breaks == (400,)
+    assert recording.events.label == ("tone", "key")
+    np.testing.assert_allclose(recording.events.onset, [2.5, 6.0])  # 9 s on the clock, 3 s of them not recorded
+    assert "joined 2 runs" in recording.info.steps[0]
+
+
+def test_every_reader_can_be_loaded_or_says_what_to_install() -> None:
+    ours = [entry for entry in nkfm.readers.entries() if entry.plugin == "nkfm_mne"]
+    assert len(ours) >= 30
+    for entry in ours:
+        try:
+            assert callable(nkfm.readers.load(entry.name))
+        except MissingDependency as err:
+            assert "pip install" in str(err)  # noqa: PT017 - either outcome is right
+
+
+# --- bad files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ending", [".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", "-epo.fif", ".sqd", ".cnt", ".mat", ".snirf"]
+)
+@pytest.mark.parametrize(
+    "content", [b"", b"time,Fp1,Fp2\n0.0,1.5,2.5\n" * 200, bytes(5000)], ids=["empty", "csv", "zeros"]
+)
+def test_a_file_that_is_something_else_is_named(tmp_path: Path, ending: str, content: bytes, capsys) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        nkfm.read(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "Is its ending right" in message or "again" in message
+    assert "is empty (0 bytes)" in message if not content else "begins with" in message
+    assert len(message) < 700
+    assert capsys.readouterr().out == ""
+
+
+def test_a_shortened_edf_says_how_much_is_missing(tmp_path: Path) -> None:
+    path = edf_file(tmp_path / "a.edf")
+    path.write_bytes(path.read_bytes()[:-1500])
+    with pytest.raises(DataError, match=r"cut off: its header promises 10 records of 1 s .* but it holds \d .*again"):
+        nkfm.read(path)
+
+
+def test_a_running_edf_may_not_know_its_length(tmp_path: Path) -> None:
+    path = edf_file(tmp_path / "a.edf")
+    content = bytearray(path.read_bytes())
+    content[236:244] = b"-1      "
+    path.write_bytes(content)
+    recording = nkfm.read(path)
+    assert recording.stop == 10.0
+    assert any("does not match the file size" in text for text in recording.info.facts["reader_warnings"])
+
+
+def test_bdf_called_edf_says_so(tmp_path: Path) -> None:
+    edfio.Bdf([edfio.BdfSignal(np.sin(np.arange(1000)), 100, label="A1")]).write(tmp_path / "a.bdf")
+    path = (tmp_path / "a.bdf").rename(tmp_path / "a.edf")
+    with pytest.raises(DataError, match=r"is a BDF file; rename it to end in \.bdf"):
+        nkfm.read(path)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["eeg/hyperscan_S1-epo.fif", "meg/kit/test.sqd", "eeg/eeglab_test_16ch.edf"])
+def test_half_a_file_is_an_error_on_reading(shared: Path, tmp_path: Path, name: str) -> None:
+    content = (shared / "data" / name).read_bytes()
+    path = tmp_path / Path(name).name
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"cut off|before the last sample"):
+        nkfm.read(path)
+
+
+def make_snirf(path: Path) -> Path:
+    """Two sources, one detector, two wavelengths; positions in a frame the file does not name."""
+    with h5py.File(path, "w") as file:
+        file["formatVersion"] = "1.0"
+        nirs = file.create_group("nirs")
+        tags = {"SubjectID": "1", "MeasurementDate": "2020-01-01", "MeasurementTime": "10:00:00Z", "LengthUnit": "m"}
+        for key, value in {**tags, "TimeUnit": "s", "FrequencyUnit": "Hz"}.items():
+            nirs[f"metaDataTags/{key}"] = value
+        nirs["data1/time"] = np.arange(100) / 10.0
+        nirs["data1/dataTimeSeries"] = np.arange(400.0).reshape(100, 4) + 1
+        for i in range(4):
+            row = {"sourceIndex": i // 2 + 1, "detectorIndex": 1, "wavelengthIndex": i % 2 + 1, "dataType": 1}
+            for key, value in {**row, "dataTypeIndex": 1}.items():
+                nirs[f"data1/measurementList{i + 1}/{key}"] = value
+        nirs["probe/wavelengths"] = [760.0, 850.0]
+        nirs["probe/sourcePos3D"] = [[0, 0.08, 0], [0.01, 0.08, 0]]
+        nirs["probe/detectorPos3D"] = [[0.02, 0.08, 0.02]]
+        nirs["probe/sourceLabels"], nirs["probe/detectorLabels"] = [b"S1", b"S2"], [b"D1"]
+    return path
+
+
+def test_snirf_has_optodes_and_says_that_its_frame_is_unnamed(tmp_path: Path) -> None:
+    recording = nkfm.read(make_snirf(tmp_path / "a.snirf"))
+    channels = recording["fnirs"].channels
+    assert channels.frame == "native"
+    assert channels.columns["wavelength_nm"].tolist() == [760, 850, 760, 850]
+    np.testing.assert_allclose(channels.columns["source"][2], [0.01, 0.08, 0])
+    np.testing.assert_allclose(channels.position[2], [0.015, 0.08, 0.01])
+    assert np.isnan(channels.orientation).all()
+    assert any("called native" in step for step in recording.info.steps)
+    np.testing.assert_array_equal(series(recording, "fnirs").read(0, 2)[0], [1, 5])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+def test_eeglab_without_all_of_its_samples_is_an_error(shared: Path, tmp_path: Path, keep: float) -> None:
+    path = Path(shutil.copy(shared / "data/eeg/eeglab_data.set", tmp_path))
+    content = (shared / "data/eeg/eeglab_data.fdt").read_bytes()
+    if keep:
+        (tmp_path / "eeglab_data.fdt").write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(DataError, match="before the last sample" if keep else r"eeglab_data\.fdt not found"):
+        nkfm.read(path)
+
+
+def test_a_missing_optional_package_comes_with_its_install_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nkfm_mne.eeg_formats import read_eeglab
+
+    (tmp_path / "a.set").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "pymatreader", None)
+    with pytest.raises(MissingDependency, match="pip install pymatreader"):
+        nkfm.read(tmp_path / "a.set")
+    with pytest.raises(MissingDependency, match=r"pip install 'neurokit-fm\[formats\]'"):
+        read_eeglab(tmp_path / "a.set")
+
+
+def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.edff").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"no reader for files ending in '.edff'. Did you mean '.edf'"):
+        nkfm.read(tmp_path / "a.edff")
+
+
+def test_a_damaged_edf_header_is_an_error(tmp_path: Path) -> None:
+    path = edf_file(tmp_path / "a.edf")
+    content = bytearray(path.read_bytes())
+    content[252:256] = b"abcd"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="the EDF header is damaged"):
+        nkfm.read(path)
+
+
+def test_what_mne_calls_truncated_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.nxe").write_bytes(bytes(1000))
+    with pytest.raises(DataError, match=r"a\.nxe is cut off: .*truncated. Copy"):
+        nkfm.read(tmp_path / "a.nxe")
+
+
+def test_kit_sizes_are_checked_before_mne_fills_up_with_zeros(tmp_path: Path) -> None:
+    directory = [(0, 16, 32, 32), *[(0, 0, 0, 0)] * 8, (160, 2, 1000, 1000)]
+    (tmp_path / "a.con").write_bytes(b"".join(struct.pack("<4i", *row) for row in directory) + bytes(100))
+    with pytest.raises(DataError, match=r"promises samples up to byte 2,160, but the file has 260"):
+        nkfm.read(tmp_path / "a.con")
