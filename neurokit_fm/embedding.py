@@ -1,0 +1,188 @@
+"""embed: a recording through a model, window by window, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from neurokit_fm import __version__
+from neurokit_fm.batch.batch import Batch
+from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.contract import Contract, SeriesContract, read_contract, write_contract
+from neurokit_fm.data.atomic import atomic_path
+from neurokit_fm.data.recording import Recording
+from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.errors import ConfigError, StoreError
+from neurokit_fm.model import Model
+from neurokit_fm.windows import fixed_windows
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedding:
+    """One vector a window of a recording, and everything needed to know what it is.
+
+    Attributes
+    ----------
+    values : ndarray, shape (W, D), float32
+    times : ndarray, shape (W, 2), float64, seconds
+        Start and stop of each window on the recording's clock.
+    channels : tuple of str
+    model : str
+        What the model was loaded as.
+    contract : Contract
+    weights : str
+        Sha256 of the weights, empty for a model that was never loaded.
+    source : str
+    steps : tuple of str
+        What was done to the signal.
+    version : str
+        Of neurokit_fm.
+    """
+
+    values: npt.NDArray[np.float32]
+    times: npt.NDArray[np.float64]
+    channels: tuple[str, ...]
+    model: str
+    contract: Contract
+    weights: str = ""
+    source: str = ""
+    steps: tuple[str, ...] = ()
+    version: str = __version__
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one HDF5 file, whole or not at all."""
+        about = {
+            "format": FORMAT,
+            "kind": "embedding",
+            "model": self.model,
+            "contract": json.dumps(write_contract(self.contract)),
+            "weights": self.weights,
+            "source": self.source,
+            "steps": json.dumps(self.steps),
+            "neurokit_fm": self.version,
+        }
+        with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+            file.attrs.update(about)
+            file["values"], file["times"] = self.values, self.times
+            file["channels"] = np.array(self.channels, dtype=h5py.string_dtype())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Embedding:
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            If it is something else, or was written by a later version.
+        """
+        try:
+            with h5py.File(path, "r") as file:
+                about = dict(file.attrs)
+                if about.get("kind") != "embedding" or about.get("format") != FORMAT:
+                    raise StoreError(f"{path} holds {about.get('kind')!r} of format {about.get('format')}, not an embedding of format {FORMAT}")
+                return cls(
+                    values=file["values"][:],
+                    times=file["times"][:],
+                    channels=tuple(file["channels"].asstr()[:]),
+                    model=str(about["model"]),
+                    contract=read_contract(json.loads(about["contract"])),
+                    weights=str(about["weights"]),
+                    source=str(about["source"]),
+                    steps=tuple(json.loads(about["steps"])),
+                    version=str(about["neurokit_fm"]),
+                )
+        except OSError as err:
+            if isinstance(err, StoreError):
+                raise
+            raise StoreError(f"{path} cannot be read as an embedding: {err}") from err
+
+
+def embed(
+    model: Model,
+    recording: Recording,
+    *,
+    hop_s: float | None = None,
+    batch_tokens: int = 8192,
+    progress: bool = False,
+) -> Embedding:
+    """Embed a recording window by window, where the model is and in its dtype.
+
+    The model's contract is checked and applied first; windows are as long as the contract says, and never cross a
+    break. A stretch shorter than one window but long enough for a token makes one shorter window; what is left over at
+    the end of a longer stretch is not embedded.
+
+    Parameters
+    ----------
+    model : Model
+        With a series contract.
+    recording : Recording
+    hop_s : float, optional
+        Step between windows, seconds; default: the window length.
+    batch_tokens : int
+        About how many tokens go through the model at once.
+    progress : bool
+        Show a bar.
+
+    Raises
+    ------
+    ContractError
+        If the recording does not fit, with every reason.
+    """
+    contract = model.contract
+    if not isinstance(contract, SeriesContract):
+        raise ConfigError(f"embed takes models of sampled signals; {model.name} has a {contract.layout} contract")
+    ready = contract.apply(recording)
+    _, series = ready.series(contract.modality)
+    bounds = fixed_windows(series, contract.window_s, hop_s, contract.min_window_s)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    parts: list[npt.NDArray[np.float32]] = []
+    model.eval()
+    with torch.inference_mode(), tqdm(total=len(bounds), unit="window", disable=not progress) as bar:
+        start, size = 0, 1                                      # the first window alone tells how many tokens it has
+        while start < len(bounds):
+            chunk = _same_length(bounds[start : start + size])
+            features = model(Batch(streams={contract.modality: _stream(series, chunk)}).to(device))
+            parts.append(features.pooled().float().cpu().numpy())
+            start, size = start + len(chunk), max(1, batch_tokens // features.mask.shape[1])
+            bar.update(len(chunk))
+    return Embedding(
+        values=np.concatenate(parts),
+        times=series.start + bounds / series.sfreq,
+        channels=series.channels.name,
+        model=model.reference,
+        contract=contract,
+        weights="" if model.load_report is None else model.load_report.sha256,
+        source=recording.title,
+        steps=ready.info.steps,
+    )
+
+
+def _same_length(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the leading windows that are as long as the first."""
+    lengths = bounds[:, 1] - bounds[:, 0]
+    return bounds[: int(np.argmax(np.append(lengths != lengths[0], True)))]
+
+
+def _stream(series: TimeSeries, bounds: npt.NDArray[np.int64]) -> SeriesStream:
+    """Windows of one length as a stream."""
+    values = np.stack([series.read(int(a), int(b)) for a, b in bounds])                  # (B, C, T)
+    channels = series.channels
+    return SeriesStream.from_arrays(
+        values,
+        sfreq=series.sfreq,
+        positions=channels.position,
+        orientations=channels.orientation,
+        sensor_type=channels.sensor_type_id,
+        names=channels.name,
+        frame=channels.frame,
+    )

@@ -1,0 +1,105 @@
+"""A model's fingerprint: a small seeded input with the output it gave, replayed whenever the model is loaded.
+
+A wrong kernel, dtype or conversion is noticed at once, on the user's machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from neurokit_fm.batch.batch import Batch
+from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.batch.volume import VolumeStream
+from neurokit_fm.contract import Contract, SeriesContract, VolumeContract
+from neurokit_fm.errors import WeightsError
+
+if TYPE_CHECKING:
+    from neurokit_fm.model import Model
+
+TOLERANCE = 2e-3
+"""Largest deviation of a float32 replay, relative to the largest output; kernels differ in the last bits only."""
+
+
+def example_batch(contract: Contract, seed: int = 0) -> Batch:
+    """Make a small random batch that fits a contract: two samples, the second with fewer channels."""
+    rng = torch.Generator().manual_seed(seed)
+    if isinstance(contract, VolumeContract):
+        shape = (1, len(contract.contrasts), *contract.shape)
+        stream = VolumeStream(
+            values=torch.randn(shape, generator=rng),
+            contrast_mask=torch.ones(shape[:2], dtype=torch.bool),
+            affine=torch.diag(torch.tensor([contract.spacing_m] * 3 + [1.0]))[None].double(),
+            contrasts=contract.contrasts,
+        )
+        return Batch(streams={contract.modality: stream})
+    assert isinstance(contract, SeriesContract)
+    names = contract.channels or tuple(f"S{i}" for i in range(6))
+    samples = round(min(contract.window_s, 3 * contract.min_window_s) * contract.sfreq)
+    places = torch.randn((len(names), 3), generator=rng)
+    places = 0.09 * places / places.norm(dim=1, keepdim=True)                       # on a head of 9 cm
+    channel_mask = torch.ones((2, len(names)), dtype=torch.bool)
+    if not contract.channels:
+        channel_mask[1, -2:] = False
+    series = SeriesStream.from_arrays(
+        torch.randn((2, len(names), samples), generator=rng),
+        sfreq=contract.sfreq,
+        positions=places if contract.needs_positions else None,
+        names=names,
+        channel_mask=channel_mask,
+        frame=contract.frame or "unknown",
+    )
+    return Batch(streams={contract.modality: series})
+
+
+def take(model: Model) -> dict[str, Tensor]:
+    """Return the model's fingerprint: inputs and output, as named tensors."""
+    batch = example_batch(model.contract)
+    (stream,) = batch.streams.values()
+    inputs = {"input.values": stream.values} if isinstance(stream, SeriesStream | VolumeStream) else {}
+    return {**inputs, "output.pooled": _run(model, batch)}
+
+
+def replay(model: Model, stored: dict[str, Tensor]) -> float:
+    """Run the stored input again and compare.
+
+    Returns
+    -------
+    float
+        Largest deviation relative to the largest output.
+
+    Raises
+    ------
+    WeightsError
+        If it exceeds `TOLERANCE`.
+    """
+    batch = example_batch(model.contract)
+    (stream,) = batch.streams.values()
+    if isinstance(stream, SeriesStream | VolumeStream) and not torch.equal(stream.values, stored["input.values"]):
+        raise WeightsError("the stored fingerprint was made for another contract; the folder's files do not belong together")
+    expected = stored["output.pooled"].float()
+    found = _run(model, batch)
+    if found.shape != expected.shape:
+        raise WeightsError(f"fingerprint: output of shape {tuple(found.shape)}, stored {tuple(expected.shape)}")
+    deviation = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+    if not deviation <= TOLERANCE:
+        raise WeightsError(
+            f"the loaded model does not reproduce its own fingerprint (relative deviation {deviation:.2g}, allowed "
+            f"{TOLERANCE:g}): the weights, the code or a kernel differ from those it was saved with"
+        )
+    return deviation
+
+
+def _run(model: Model, batch: Batch) -> Tensor:
+    """Pooled output of a model in float32 on the CPU, whatever it is in now."""
+    home = next(model.parameters(), torch.zeros(()))
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            out = model(batch.to(home.device)).pooled().detach().float().cpu()
+    finally:
+        model.train(training)
+    return out

@@ -1,0 +1,173 @@
+"""The learned interfaces: Tokenizer, PositionalEncoding, Model, and the one-method protocols a model may add."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from neurokit_fm.batch.batch import Batch, Stream
+from neurokit_fm.contract import Contract
+from neurokit_fm.data.recording import Recording
+from neurokit_fm.errors import ConfigError
+from neurokit_fm.heads import Head, HeadConfig
+from neurokit_fm.tokens import Features, Tokens
+from neurokit_fm.weights import LoadReport
+
+
+class Tokenizer(nn.Module, ABC):
+    """Stream to Tokens, in two steps: cut the stream into places with raw values, then embed those.
+
+    A masked model predicts the raw values of hidden tokens, so any tokenizer serves any such model.
+
+    Attributes
+    ----------
+    config_class : type
+        Frozen dataclass.
+    accepts : tuple of type
+        Stream types.
+    raw_width : int
+        Width of the raw values of one token.
+    """
+
+    config_class: ClassVar[type]
+    accepts: ClassVar[tuple[type, ...]]
+    raw_width: int
+
+    @abstractmethod
+    def cut(self, stream: Any) -> Tokens:
+        """Return tokens whose values (B, N, raw_width) are the signal itself, channel-major."""
+
+    @abstractmethod
+    def embed(self, raw: Tensor) -> Tensor:
+        """Map raw values (B, N, raw_width) to token vectors (B, N, D)."""
+
+    @abstractmethod
+    def shortest_s(self, sfreq: float) -> float:
+        """Duration of the shortest signal that gives one token, seconds."""
+
+    def forward(self, stream: Stream) -> Tokens:
+        """Cut and embed."""
+        tokens = self.cut(stream)
+        return tokens.with_values(self.embed(tokens.values))
+
+
+class PositionalEncoding(nn.Module, ABC):
+    """Coordinates (x, y, z, t) to vectors that are added to the tokens.
+
+    Attributes
+    ----------
+    config_class : type
+        Frozen dataclass.
+    """
+
+    config_class: ClassVar[type]
+
+    @abstractmethod
+    def forward(self, coords: Tensor) -> Tensor:
+        """Map coordinates (B, N, 4), metres and seconds, NaN = unknown, to finite vectors (B, N, D)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """What training minimises, and its parts.
+
+    Attributes
+    ----------
+    total : Tensor, scalar
+    parts : mapping of str to Tensor, scalars
+        For the log.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Model(nn.Module, ABC):
+    """Batch to Features; what every model of every modality is.
+
+    Attributes
+    ----------
+    name : str
+        Registry name.
+    config_class : type
+        Frozen dataclass, JSON-able, read strictly.
+    accepts : tuple of type
+        Stream types that `forward` takes.
+    config, contract :
+        As given to the constructor.
+    head : Head or None
+        Maps features to predictions; saved with the model.
+    reference : str
+        What the model was loaded as; its registry name for a fresh one.
+    load_report : LoadReport or None
+        What `load_model` loaded.
+    """
+
+    name: ClassVar[str]
+    config_class: ClassVar[type]
+    accepts: ClassVar[tuple[type, ...]]
+
+    def __init__(self, config: Any, contract: Contract):
+        super().__init__()
+        if not isinstance(config, self.config_class):
+            raise ConfigError(f"{self.name} takes a {self.config_class.__name__}; got {type(config).__name__}")
+        self.config = config
+        self.contract = contract
+        self.head: Head | None = None
+        self.reference = self.name
+        self.load_report: LoadReport | None = None
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Features:
+        """Map a batch, in the units of the contract, to features."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Features through the head: (B, outputs).
+
+        Raises
+        ------
+        ConfigError
+            If the model has no head.
+        """
+        if self.head is None:
+            raise ConfigError(f"this {self.name} has no head; give it one with attach_head(HeadConfig(...))")
+        return self.head(self(batch))                                                    # type: ignore[no-any-return]
+
+    def attach_head(self, config: HeadConfig) -> Head:
+        """Give the model a fresh head and return it."""
+        self.head = Head(config)
+        return self.head
+
+    def count_parameters(self) -> int:
+        """Number of parameters, the head's included."""
+        return sum(p.numel() for p in self.parameters())
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json`, `model.safetensors`, `fingerprint.safetensors` and a model card into a folder."""
+        from neurokit_fm.folder import save_model
+
+        save_model(self, folder)
+
+
+@runtime_checkable
+class Pretrainable(Protocol):
+    """A model with a self-supervised objective."""
+
+    def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
+        """Objective on a batch, all randomness from `generator`."""
+        ...
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A model that is fitted to recordings as a whole (EM, ridge), not by gradient steps."""
+
+    def fit(self, recordings: Sequence[Recording], *, seed: int = 0) -> Any:
+        """Fit in place and return the model."""
+        ...

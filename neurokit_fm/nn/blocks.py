@@ -1,0 +1,174 @@
+"""Transformer blocks without biases: attention, gated feed-forward, pre- or peri-norm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from neurokit_fm.batch.packing import Packing
+from neurokit_fm.errors import ConfigError
+from neurokit_fm.nn.attention import Runs, attend
+from neurokit_fm.nn.norms import RMSNorm
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Size and kind of a stack of blocks.
+
+    Attributes
+    ----------
+    width : int
+        Token width D.
+    depth, heads, head_dim : int
+        `heads * head_dim` may differ from `width`.
+    mlp_ratio : float
+        Hidden width of the feed-forward is ``int(width * mlp_ratio)``, truncated.
+    geglu : bool
+        Gate the feed-forward with a GELU (arXiv:2002.05202); otherwise a plain GELU.
+    norm : {"pre", "peri"}
+        Normalise the input of each sub-layer, or its input and its output (arXiv:2502.02732).
+    """
+
+    width: int = 512
+    depth: int = 4
+    heads: int = 8
+    head_dim: int = 64
+    mlp_ratio: float = 2.66
+    geglu: bool = True
+    norm: Literal["pre", "peri"] = "pre"
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.heads, self.head_dim) < 1 or self.depth < 0 or self.mlp_ratio <= 0:
+            raise ConfigError(f"transformer sizes must be positive; got {self}")
+        if self.norm not in ("pre", "peri"):
+            raise ConfigError(f"norm must be 'pre' or 'peri'; got {self.norm!r}")
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width of the feed-forward."""
+        return int(self.width * self.mlp_ratio)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over all tokens, q|k|v in one projection, heads outer."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        inner = config.heads * config.head_dim
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * inner, bias=False)
+        self.out = nn.Linear(inner, config.width, bias=False)
+
+    def forward(self, x: Tensor, key_mask: Tensor | None, runs: Runs | None) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)     # each (B, H, N, d)
+        mixed = attend(q, k, v, key_mask=key_mask, runs=runs)                               # (B, H, N, d)
+        return self.out(mixed.transpose(1, 2).flatten(2))                                   # type: ignore[no-any-return]
+
+
+class FeedForward(nn.Module):
+    """Two linear maps around a GELU; gated: first half of the hidden vector is the value, second half the gate."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.geglu = config.geglu
+        self.up = nn.Linear(config.width, config.hidden * (2 if config.geglu else 1), bias=False)
+        self.down = nn.Linear(config.hidden, config.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, D); GELU is the exact one (erf)."""
+        x = self.up(x)
+        if self.geglu:
+            value, gate = x.chunk(2, dim=-1)
+            x = value * F.gelu(gate)
+        else:
+            x = F.gelu(x)
+        return self.down(x)                                                                 # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each with a residual connection."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+
+        def after() -> nn.Module:
+            return RMSNorm(config.width) if config.norm == "peri" else nn.Identity()
+
+        self.attention_norm = RMSNorm(config.width)
+        self.attention = Attention(config)
+        self.attention_after = after()
+        self.mlp_norm = RMSNorm(config.width)
+        self.mlp = FeedForward(config)
+        self.mlp_after = after()
+
+    def forward(self, x: Tensor, key_mask: Tensor | None = None, runs: Runs | None = None) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        x = x + self.attention_after(self.attention(self.attention_norm(x), key_mask, runs))
+        return x + self.mlp_after(self.mlp(self.mlp_norm(x)))                               # type: ignore[no-any-return]
+
+
+class Transformer(nn.Module):
+    """A stack of blocks, no final norm.
+
+    Padded batches are packed on the way in and unpacked on the way out, so that padding costs nothing.
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02, a=-0.06, b=0.06)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        *,
+        segment: Tensor | None = None,
+        keep_layers: bool = False,
+        pack: bool = True,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run the blocks.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, N, D)
+        mask : Tensor, shape (B, N), bool, optional
+            True where a token is real; None = all.
+        segment : Tensor, shape (B, N), int64, optional
+            For tokens that are packed already.
+        keep_layers : bool
+            Also return the input and every block's output.
+        pack : bool
+            False keeps padded tokens padded and masks them instead (same numbers, more work; fixed shapes).
+
+        Returns
+        -------
+        tuple of Tensor (B, N, D) and list of depth + 1 (or 0) such tensors
+            Padding is 0 when packed, meaningless otherwise.
+        """
+        packing: Packing | None = None
+        if segment is not None:
+            mask = None
+        elif mask is not None and (x.is_meta or not pack):
+            pass
+        elif mask is not None and not bool(mask.all()):
+            packing = Packing.of(mask)
+            x, segment, mask = packing.pack(x), packing.segment, None
+        else:
+            mask = None
+        runs = None if segment is None else Runs.of(segment)
+        layers = [x] if keep_layers else []
+        for block in self.blocks:
+            x = block(x, mask, runs)
+            if keep_layers:
+                layers.append(x)
+        if packing is not None:
+            x, layers = packing.unpack(x), [packing.unpack(layer) for layer in layers]
+        return x, layers

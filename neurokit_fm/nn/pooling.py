@@ -1,0 +1,42 @@
+"""Attention pooling with one learned query."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class AttentionPool(nn.Module):
+    r"""One learned query looks at all tokens: $\mathrm{softmax}(u X^\top / \sqrt{D}) X$, one head, no projections.
+
+    Source: REVE, arXiv:2510.21585 (global token).
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.query = nn.Parameter(torch.empty(1, 1, width))
+        nn.init.trunc_normal_(self.query, std=0.02, a=-0.06, b=0.06)
+
+    def forward(self, layers: Tensor | list[Tensor], mask: Tensor | None = None) -> Tensor:
+        """Pool tokens, of one layer or of several as if they were concatenated along the token axis.
+
+        Parameters
+        ----------
+        layers : Tensor, shape (B, N, D), or list of them
+        mask : Tensor, shape (B, N), bool, optional
+            True where a token is real.
+
+        Returns
+        -------
+        Tensor, shape (B, D)
+            0 for a sample without real tokens. Only the scores of several layers are ever held together.
+        """
+        stack = [layers] if isinstance(layers, Tensor) else layers
+        query = self.query[0, 0].float()                                                 # (D,)
+        scores = torch.cat([x.float() @ query for x in stack], dim=1) * len(query) ** -0.5     # (B, layers*N)
+        if mask is not None:
+            scores = scores.masked_fill(~mask.repeat(1, len(stack)), -torch.inf)
+        weights = scores.softmax(dim=1).nan_to_num(0.0)                                  # all masked: 0/0
+        n = stack[0].shape[1]
+        parts = [(w[:, None] @ x.float())[:, 0] for w, x in zip(weights.split(n, dim=1), stack, strict=True)]
+        return torch.stack(parts).sum(0).to(stack[0].dtype)                              # (B, D)

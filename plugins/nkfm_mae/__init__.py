@@ -1,0 +1,1 @@
+"""Masked autoencoding over any tokenizer and positional encoding."""

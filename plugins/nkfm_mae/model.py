@@ -1,0 +1,142 @@
+"""MaskedAutoencoder: predict the raw values of hidden tokens from the visible ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from neurokit_fm import Batch, Features, Loss, Model, SeriesContract, Tokens
+from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.nn.blocks import Transformer
+from neurokit_fm.nn.encoder import TokenEncoder
+from neurokit_fm.nn.pooling import AttentionPool
+from nkfm_mae.config import MaskedAutoencoderConfig
+from nkfm_mae.masking import draw
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What the decoder made of the hidden tokens.
+
+    Attributes
+    ----------
+    target : Tokens
+        All tokens with their raw values.
+    hidden : Tensor, shape (B, N), bool
+    predicted : Tensor, shape (K, w)
+        Raw values of the K hidden tokens, in order of sample and token.
+    from_global : Tensor, shape (K, w), or None
+        The same, predicted from the global token alone.
+    """
+
+    target: Tokens
+    hidden: Tensor
+    predicted: Tensor
+    from_global: Tensor | None
+
+
+class MaskedAutoencoder(Model):
+    """Masked autoencoder over any tokenizer and encoding.
+
+    Parameters
+    ----------
+    config : MaskedAutoencoderConfig
+    contract : SeriesContract
+
+    Notes
+    -----
+    Source: REVE, arXiv:2510.21585, section 3. The encoder sees visible tokens only; the decoder gets them and mask
+    tokens, each with its position added again; the loss is the mean absolute error over hidden tokens. The secondary
+    loss pools all layers of the encoder into one global token, adds each hidden token's position and predicts from
+    that. Deviation: its positions have encoder width, so encoder and decoder may differ in width (the published code
+    fails there).
+    """
+
+    name = "mae"
+    config_class = MaskedAutoencoderConfig
+    accepts = (SeriesStream,)
+
+    def __init__(self, config: MaskedAutoencoderConfig, contract: SeriesContract):
+        super().__init__(config, contract)
+        wide, narrow = config.encoder.transformer.width, config.decoder.width
+        self.encoder = TokenEncoder(config.encoder, contract.sfreq)
+        self.decoder = Transformer(config.decoder)
+        self.mask_token = nn.Parameter(torch.empty(narrow))
+        nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.06, b=0.06)
+        self.to_decoder = nn.Linear(wide, narrow) if wide != narrow else nn.Identity()
+        self.position_to_decoder = nn.Linear(wide, narrow) if wide != narrow else nn.Identity()
+        raw = self.encoder.tokenizer.raw_width
+        self.to_raw = nn.Linear(narrow, raw)
+        self.pool = AttentionPool(wide) if config.global_weight else None
+        self.global_to_raw = (
+            nn.Sequential(nn.Linear(wide, 4 * wide, bias=False), nn.ReLU(), nn.Linear(4 * wide, raw))
+            if config.global_weight
+            else None
+        )
+
+    def forward(self, batch: Batch) -> Features:
+        """Encode all tokens, none hidden; ``"pooled"`` is their mean."""
+        return self.encoder(batch.the(SeriesStream), keep_layers=self.head is not None and self.head.needs_layers)
+
+    def reconstruct(
+        self, batch: Batch, *, hidden: Tensor | None = None, generator: torch.Generator | None = None, full: bool = False
+    ) -> Reconstruction:
+        """Hide tokens and predict them.
+
+        Parameters
+        ----------
+        batch : Batch
+        hidden : Tensor, shape (B, N), bool, optional
+            Tokens to hide, channel-major; drawn by the config's masking when left out.
+        generator : torch.Generator, optional
+            For the masks and, in training, the position noise. In evaluation, no generator means the same mask always.
+        full : bool
+            Also predict from the global token.
+        """
+        if generator is None and not self.training:
+            generator = torch.Generator().manual_seed(42)
+        target = self.encoder.tokenizer.cut(batch.the(SeriesStream))
+        hidden = draw(target, self.config.mask, generator) if hidden is None else hidden & target.mask
+        coords = self._jitter(target, generator) if self.training and self.config.noise_m else target.coords
+        dtype = self.to_raw.weight.dtype
+        position = self.encoder.encoding(coords).to(dtype)                              # (B, N, D)
+        tokens = replace(target, values=self.encoder.tokenizer.embed(target.values.to(dtype)) + position)
+        visible = target.mask & ~hidden
+        seen = tokens.keep(visible)                                                     # (B, V, D)
+        encoded, layers = self.encoder.transformer(seen.values, seen.mask, keep_layers=full)
+
+        place = self.position_to_decoder(position)                                      # (B, N, Dd)
+        x = (self.mask_token.to(dtype) + place).masked_fill(visible[..., None], 0)      # (B, N, Dd)
+        back = torch.zeros_like(x)
+        back[visible] = self.to_decoder(encoded)[seen.mask].to(back.dtype) + place[visible]
+        decoded, _ = self.decoder(x + back, target.mask)
+        predicted = self.to_raw(decoded[hidden])                                        # (K, w)
+
+        from_global = None
+        if full and self.pool is not None and self.global_to_raw is not None:
+            context = self.pool(layers, seen.mask)                                      # (B, D)
+            from_global = self.global_to_raw((context[:, None] + position)[hidden])     # (K, w)
+        return Reconstruction(target, hidden, predicted, from_global)
+
+    def loss(self, batch: Batch, *, generator: torch.Generator | None = None, hidden: Tensor | None = None) -> Loss:
+        """Mean absolute error over hidden tokens; in training plus ``global_weight`` times the secondary one.
+
+        Parts: ``primary``, and in training ``secondary``.
+        """
+        full = self.training and self.pool is not None
+        made = self.reconstruct(batch, hidden=hidden, generator=generator, full=full)
+        truth = made.target.values[made.hidden]                                         # (K, w)
+        primary = F.l1_loss(made.predicted.float(), truth.float())
+        if made.from_global is None:
+            return Loss(primary, {"primary": primary})
+        secondary = F.l1_loss(made.from_global.float(), truth.float())
+        return Loss(primary + self.config.global_weight * secondary, {"primary": primary, "secondary": secondary})
+
+    def _jitter(self, tokens: Tokens, generator: torch.Generator | None) -> Tensor:
+        """Move each channel a little, the same way in every sample and step (one draw of (C, 3), as published)."""
+        rows = tokens.index[..., 0]                                                     # (B, N)
+        noise = torch.randn((int(rows.max()) + 1, 3), generator=generator).to(tokens.coords) * self.config.noise_m
+        return torch.cat([tokens.coords[..., :3] + noise[rows], tokens.coords[..., 3:]], dim=-1)

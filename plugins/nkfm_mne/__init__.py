@@ -1,0 +1,1 @@
+"""Recordings of every format MNE-Python reads, and where standard electrodes sit."""

@@ -1,0 +1,1 @@
+"""Patches of raw signal as tokens."""

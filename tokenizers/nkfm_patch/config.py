@@ -1,0 +1,27 @@
+"""Settings of the patch tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurokit_fm.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchConfig:
+    """How a continuous signal is cut into patches.
+
+    Attributes
+    ----------
+    length_s : float, seconds
+        Patch length, > 0.
+    hop_s : float, seconds
+        Step between patch starts; ``hop_s < length_s`` overlaps patches.
+    """
+
+    length_s: float = 1.0
+    hop_s: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hop_s <= self.length_s:
+            raise ConfigError(f"hop_s must be in (0, length_s={self.length_s:g}] s; got {self.hop_s:g}")
