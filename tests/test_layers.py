@@ -183,3 +183,10 @@ def test_plugin_py_imports_only_the_core_and_the_standard_library(path: Path) ->
     own = path.parent.name  # a hook that answers may import its own package when it is asked
     wrong += [(module, line) for module, line in imports(path) if top(module) not in allowed | {own}]
     assert not wrong
+
+
+def test_the_architecture_page_holds_the_same_table() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = [tuple(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (`.*)$", text, re.MULTILINE)]
+    assert shown == list(LAYERS)
+    assert f"its parts {', '.join(f'`{name}`' for name in PLUGINS_MAY_IMPORT)}," in text.replace("\n", " ")
