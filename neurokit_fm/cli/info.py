@@ -1,4 +1,4 @@
-"""`nkfm info`: what a name, a file or a model folder is. Never downloads anything."""
+"""`nkfm info`: what a name, a file or a model folder is. Never downloads weights."""
 
 from __future__ import annotations
 
@@ -61,13 +61,18 @@ def _offer(kind: str, entry: Entry) -> dict[str, Any]:
         return facts
     value = KINDS[kind].load(entry.name)
     value = value() if kind == "datasets" else value
-    if kind == "datasets":
-        facts["recordings"] = len(value)
-        facts["table"] = ", ".join(value.table[0]) if len(value) else ""
+    if kind == "datasets" and len(value):
+        first = value[0].info
+        facts |= {"recordings": len(value), "table": ", ".join(value.table[0]), "steps": first.steps}
+        facts |= {key: first.facts[key] for key in ("provenance", "sha256_of_originals") if key in first.facts}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             found = getattr(value, field.name)
-            if not callable(found) and field.name not in ("name", "table") and (found or field.name not in facts):
+            if (
+                not callable(found)
+                and field.name not in ("name", "table", "summary")
+                and (found or field.name not in facts)
+            ):
                 facts[field.name] = _plain(found)
     return facts
 

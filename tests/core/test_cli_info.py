@@ -12,6 +12,7 @@ from neurokit_fm.cli import info as module
 from neurokit_fm.cli.info import count_parameters, info
 from neurokit_fm.errors import UnknownName, WeightsError
 from neurokit_fm.hooks import Entry
+from neurokit_fm.registry import KINDS
 from neurokit_fm.testing import fake_recording
 
 CONFIG = {
@@ -128,3 +129,12 @@ def test_a_dataset_shows_licence_citation_and_size(monkeypatch: pytest.MonkeyPat
     assert found["table"] == "subject"
     assert found["plugin"] == "nkfm-made-up"
     assert "citation: Nobody (2020)" in run("made-up")
+
+
+@pytest.mark.parametrize("name", KINDS["datasets"])
+def test_every_dataset_says_where_it_comes_from_and_on_what_terms(name: str) -> None:
+    (found,) = json.loads(run(name, "--json"))
+    assert found["licence"]
+    assert found["citation"]
+    assert found["provenance"]
+    assert found["summary"] == KINDS["datasets"][name].summary
