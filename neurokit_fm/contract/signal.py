@@ -180,5 +180,5 @@ def _row_blocks(series: TimeSeries) -> Iterator[npt.NDArray[np.int64]]:
 def _allocate(shape: tuple[int, int]) -> npt.NDArray[Any]:
     if 4 * shape[0] * shape[1] <= HELD_BYTES:
         return np.empty(shape, dtype=np.float32)
-    file = tempfile.TemporaryFile(prefix="nkfm-")
-    return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+    with tempfile.TemporaryFile(prefix="nkfm-") as file:                                    # the map keeps it alive
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
