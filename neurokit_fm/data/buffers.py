@@ -1,4 +1,4 @@
-"""Memory that is used again: page-faulting a fresh array costs more than filling it."""
+"""Memory that is used again: page-faulting a fresh array can cost more than filling it."""
 
 from __future__ import annotations
 

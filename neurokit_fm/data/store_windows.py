@@ -1,6 +1,7 @@
 """Windows in one HDF5 file, one after the other, read in any order at the speed of memory.
 
-Fresh memory costs more than the read itself, so batches are filled into a few buffers that are used again and again.
+Fresh memory can cost several times the read itself (the system hands it out page by page), so batches are filled into
+a few buffers that are used again and again.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class WindowStore:
         ----------
         indices : array, shape (B,), int
         out : ndarray, shape (at least B, C, T), float32, C-contiguous, optional
-            Where to put them. Default: new memory, which costs more than the read.
+            Where to put them. Default: new memory.
 
         Returns
         -------
@@ -225,7 +226,7 @@ class WindowStore:
         rng : numpy.random.Generator, optional
             Shuffles `order`.
         copy : bool
-            Give every batch memory of its own, which costs two to eight times the read.
+            Give every batch memory of its own, at a cost that depends on the allocator: see ``benchmarks/store.py``.
         ring : int or BufferRing
             How many buffers, or the buffers to fill, each of at least `batch_size` windows.
 
