@@ -52,7 +52,7 @@ _PUBLIC = {
     "weights": "neurokit_fm.registry",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

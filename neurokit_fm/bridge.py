@@ -22,7 +22,9 @@ class ArrayModule(nn.Module):
     def __init__(self, model: Model, final_layer: nn.Module | None, frame: str, names: tuple[str, ...] | None):
         super().__init__()
         if not isinstance(model.contract, SeriesContract):
-            raise ConfigError(f"as_module takes models of sampled signals; {model.name} has a {model.contract.layout} contract")
+            raise ConfigError(
+                f"as_module takes models of sampled signals; {model.name} has a {model.contract.layout} contract"
+            )
         self.model, self.frame, self.names = model, frame, names
         self.contract: SeriesContract = model.contract
         self.final_layer = final_layer if final_layer is not None else nn.Identity()
@@ -41,7 +43,7 @@ class ArrayModule(nn.Module):
         )
         batch = Batch(streams={self.contract.modality: stream})
         out = self.model(batch).pooled() if self.model.head is None else self.model.predict(batch)
-        return self.final_layer(out)                                                     # type: ignore[no-any-return]
+        return self.final_layer(out)  # type: ignore[no-any-return]
 
     def _positions(self, x: Tensor, given: Tensor | None, names: tuple[str, ...] | None) -> Tensor | None:
         target = self.contract.frame
@@ -53,7 +55,9 @@ class ArrayModule(nn.Module):
             if self.frame == target:
                 return given
             flat = given.reshape(-1, 3).cpu().double().numpy()
-            return torch.as_tensor(move(flat, modality, self.frame, target), dtype=torch.float32, device=x.device).view(shape)
+            return torch.as_tensor(move(flat, modality, self.frame, target), dtype=torch.float32, device=x.device).view(
+                shape
+            )
         if names is None:
             raise DataError(f"{self.model.name} needs to know where sensors are: give channel_positions or ch_names")
         channels, _ = place(Channels.of(names, kind=modality), modality, target)

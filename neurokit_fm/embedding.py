@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,14 +15,12 @@ from neurokit_fm import __version__
 from neurokit_fm.batch.batch import Batch
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.contract import Contract, SeriesContract, read_contract, write_contract
-from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries
-from neurokit_fm.errors import ConfigError, StoreError
+from neurokit_fm.data.store_file import opened, write_array, writing
+from neurokit_fm.errors import ConfigError
 from neurokit_fm.model import Model
 from neurokit_fm.windows import fixed_windows
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,51 +56,42 @@ class Embedding:
     version: str = __version__
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one HDF5 file, whole or not at all."""
+        """Write one HDF5 file of the store's format, whole or not at all."""
         about = {
-            "format": FORMAT,
-            "kind": "embedding",
             "model": self.model,
             "contract": json.dumps(write_contract(self.contract)),
             "weights": self.weights,
             "source": self.source,
             "steps": json.dumps(self.steps),
-            "neurokit_fm": self.version,
+            "made_with": self.version,
         }
-        with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs.update(about)
-            file["values"], file["times"] = self.values, self.times
-            file["channels"] = np.array(self.channels, dtype=h5py.string_dtype())
+        with writing(path, "embedding", needed=self.values.nbytes + self.times.nbytes, attributes=about) as file:
+            write_array(file, "values", self.values)
+            write_array(file, "times", self.times)
+            write_array(file, "channels", self.channels)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Embedding:
-        """Read a file that `save` wrote.
+        """Read a file that `save` wrote; its content is compared with its checksum.
 
         Raises
         ------
         StoreError
-            If it is something else, or was written by a later version.
+            If it is something else, damaged, or written by a later version.
         """
-        try:
-            with h5py.File(path, "r") as file:
-                about = dict(file.attrs)
-                if about.get("kind") != "embedding" or about.get("format") != FORMAT:
-                    raise StoreError(f"{path} holds {about.get('kind')!r} of format {about.get('format')}, not an embedding of format {FORMAT}")
-                return cls(
-                    values=file["values"][:],
-                    times=file["times"][:],
-                    channels=tuple(file["channels"].asstr()[:]),
-                    model=str(about["model"]),
-                    contract=read_contract(json.loads(about["contract"])),
-                    weights=str(about["weights"]),
-                    source=str(about["source"]),
-                    steps=tuple(json.loads(about["steps"])),
-                    version=str(about["neurokit_fm"]),
-                )
-        except OSError as err:
-            if isinstance(err, StoreError):
-                raise
-            raise StoreError(f"{path} cannot be read as an embedding: {err}") from err
+        with opened(path, "embedding", verify=True) as file:
+            about = file.attrs
+            return cls(
+                values=file["values"][:],
+                times=file["times"][:],
+                channels=tuple(file["channels"].asstr()[:]),
+                model=str(about["model"]),
+                contract=read_contract(json.loads(about["contract"])),
+                weights=str(about["weights"]),
+                source=str(about["source"]),
+                steps=tuple(json.loads(about["steps"])),
+                version=str(about["made_with"]),
+            )
 
 
 def embed(
@@ -148,7 +135,7 @@ def embed(
     parts: list[npt.NDArray[np.float32]] = []
     model.eval()
     with torch.inference_mode(), tqdm(total=len(bounds), unit="window", disable=not progress) as bar:
-        start, size = 0, 1                                      # the first window alone tells how many tokens it has
+        start, size = 0, 1  # the first window alone tells how many tokens it has
         while start < len(bounds):
             chunk = _same_length(bounds[start : start + size])
             features = model(Batch(streams={contract.modality: _stream(series, chunk)}).to(device))
@@ -175,7 +162,7 @@ def _same_length(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _stream(series: TimeSeries, bounds: npt.NDArray[np.int64]) -> SeriesStream:
     """Windows of one length as a stream."""
-    values = np.stack([series.read(int(a), int(b)) for a, b in bounds])                  # (B, C, T)
+    values = np.stack([series.read(int(a), int(b)) for a, b in bounds])  # (B, C, T)
     channels = series.channels
     return SeriesStream.from_arrays(
         values,

@@ -77,6 +77,4 @@ def need(module: str, purpose: str, *, extra: str | None = None) -> Any:
     except ImportError as err:
         package = module.partition(".")[0]
         target = f"'neurokit-fm[{extra}]'" if extra else package
-        raise MissingDependency(
-            f"{purpose} needs {package}, which is not installed.\n  pip install {target}"
-        ) from err
+        raise MissingDependency(f"{purpose} needs {package}, which is not installed.\n  pip install {target}") from err

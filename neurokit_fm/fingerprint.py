@@ -39,7 +39,7 @@ def example_batch(contract: Contract, seed: int = 0) -> Batch:
     names = contract.channels or tuple(f"S{i}" for i in range(6))
     samples = round(min(contract.window_s, 3 * contract.min_window_s) * contract.sfreq)
     places = torch.randn((len(names), 3), generator=rng)
-    places = 0.09 * places / places.norm(dim=1, keepdim=True)                       # on a head of 9 cm
+    places = 0.09 * places / places.norm(dim=1, keepdim=True)  # on a head of 9 cm
     channel_mask = torch.ones((2, len(names)), dtype=torch.bool)
     if not contract.channels:
         channel_mask[1, -2:] = False
@@ -78,7 +78,9 @@ def replay(model: Model, stored: dict[str, Tensor]) -> float:
     batch = example_batch(model.contract)
     (stream,) = batch.streams.values()
     if isinstance(stream, SeriesStream | VolumeStream) and not torch.equal(stream.values, stored["input.values"]):
-        raise WeightsError("the stored fingerprint was made for another contract; the folder's files do not belong together")
+        raise WeightsError(
+            "the stored fingerprint was made for another contract; the folder's files do not belong together"
+        )
     expected = stored["output.pooled"].float()
     found = _run(model, batch)
     if found.shape != expected.shape:
@@ -99,7 +101,7 @@ def _run(model: Model, batch: Batch) -> Tensor:
     model.eval()
     try:
         with torch.no_grad():
-            out = model(batch.to(home.device)).pooled().detach().float().cpu()
+            out: Tensor = model(batch.to(home.device)).pooled().detach().float().cpu()
     finally:
         model.train(training)
     return out

@@ -81,7 +81,9 @@ def load_folder(folder: str | os.PathLike[str]) -> tuple[Model, LoadReport]:
         model: Model = cls(read_config(cls.config_class, described["config"]), read_contract(described["contract"]))
         if described.get("head") is not None:
             model.attach_head(read_config(HeadConfig, described["head"]))
-    report = load_state(model, read_tensors(folder / WEIGHTS), what=f"{about['model']} as described in {folder / CONFIG}")
+    report = load_state(
+        model, read_tensors(folder / WEIGHTS), what=f"{about['model']} as described in {folder / CONFIG}"
+    )
     model.eval()
     stored = folder / FINGERPRINT
     deviation = fingerprint.replay(model, read_tensors(stored)) if stored.exists() else None
@@ -91,7 +93,9 @@ def load_folder(folder: str | os.PathLike[str]) -> tuple[Model, LoadReport]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object, or say what is wrong with the file."""
     if not path.exists():
-        found = ", ".join(sorted(p.name for p in path.parent.iterdir())[:8]) if path.parent.is_dir() else "no such folder"
+        found = (
+            ", ".join(sorted(p.name for p in path.parent.iterdir())[:8]) if path.parent.is_dir() else "no such folder"
+        )
         raise WeightsError(f"{path.parent} is not a model folder: no {path.name} (found: {found or 'nothing'})")
     try:
         values = json.loads(path.read_text(encoding="utf8"))
@@ -119,18 +123,22 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     except SafetensorError as err:
         with path.open("rb") as file:
             start = file.read(4)
-        what = "a pickle, which can run code" if start[:2] in (b"\x80\x02", b"\x80\x04", b"PK") else "damaged or something else"
+        what = (
+            "a pickle, which can run code"
+            if start[:2] in (b"\x80\x02", b"\x80\x04", b"PK")
+            else "damaged or something else"
+        )
         raise WeightsError(f"{path} is not a safetensors file; it looks like {what} ({err})") from err
 
 
 def _card(model: Model) -> str:
     contract = json.dumps(write_contract(model.contract), indent=2)
-    entry = models[model.name] if model.name in models else None
-    paper = f"\nPaper: {entry.paper}\n" if entry and entry.paper else ""
+    known = model.name in models
+    summary, paper = (models[model.name].summary, models[model.name].paper) if known else (model.name, "")
     return (
         f"---\nlibrary_name: neurokit_fm\ntags:\n- neuroscience\n- {model.name}\n---\n\n# {model.name}\n\n"
-        f"{entry.summary if entry else model.name}. {model.count_parameters():,} parameters.\n{paper}\n"
-        "```python\nimport neurokit_fm as nkfm\n\nmodel = nkfm.load_model(\"path/or/repo\")\n"
+        f"{summary}. {model.count_parameters():,} parameters.{f' Paper: {paper}.' if paper else ''}\n\n"
+        '```python\nimport neurokit_fm as nkfm\n\nmodel = nkfm.load_model("path/or/repo")\n'
         'embedding = nkfm.embed(model, nkfm.read("recording.edf"))\n```\n\n'
         f"## Input contract\n\n```json\n{contract}\n```\n"
     )

@@ -85,5 +85,5 @@ class Head(nn.Module):
         else:
             if x.shape[1] != self.config.n_tokens or not bool(mask.all()):
                 raise DataError(f"this flat head takes exactly {self.config.n_tokens} tokens; got {x.shape[1]}")
-            x = torch.cat([self.pool(x)[:, None], x], dim=1).flatten(1)                  # (B, (N+1)*D)
-        return self.linear(self.dropout(self.norm(x)))                                   # type: ignore[no-any-return]
+            x = torch.cat([self.pool(x)[:, None], x], dim=1).flatten(1)  # (B, (N+1)*D)
+        return self.linear(self.dropout(self.norm(x)))  # type: ignore[no-any-return]

@@ -77,7 +77,9 @@ def _load_published(published: PublishedWeights, token: str | None) -> tuple[Mod
     for name, expected in published.sha256.items():
         found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if found != expected:
-            raise WeightsError(f"{published.repo}: {name} has sha256 {found}, expected {expected}; delete the cached file")
+            raise WeightsError(
+                f"{published.repo}: {name} has sha256 {found}, expected {expected}; delete the cached file"
+            )
     module, _, function = published.converter.partition(":")
     state = read_tensors(folder / published.weights_file)
     model: Model = getattr(importlib.import_module(module), function)(read_json(folder / published.config_file), state)
@@ -109,10 +111,14 @@ def _download(repo: str, revision: str, files: list[str], token: str | None, pag
     except RevisionNotFoundError as err:
         raise WeightsError(f"{repo} has no revision {revision!r}") from err
     except RepositoryNotFoundError as err:
-        raise WeightsError(f"{repo}: no such repository, or a private one; check the name, or run `hf auth login`") from err
+        raise WeightsError(
+            f"{repo}: no such repository, or a private one; check the name, or run `hf auth login`"
+        ) from err
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as err:
         raise WeightsError(
             f"{repo}@{revision} is not in the local cache and the Hub cannot be reached; connect once, or give a folder"
         ) from err
     except (HfHubHTTPError, OSError) as err:
-        raise WeightsError(f"{repo}: download failed ({type(err).__name__}: {err}); try again, finished files are kept") from err
+        raise WeightsError(
+            f"{repo}: download failed ({type(err).__name__}: {err}); try again, finished files are kept"
+        ) from err

@@ -117,7 +117,7 @@ class Model(nn.Module, ABC):
         super().__init__()
         if not isinstance(config, self.config_class):
             raise ConfigError(f"{self.name} takes a {self.config_class.__name__}; got {type(config).__name__}")
-        self.config = config
+        self.config: Any = config
         self.contract = contract
         self.head: Head | None = None
         self.reference = self.name
@@ -137,7 +137,7 @@ class Model(nn.Module, ABC):
         """
         if self.head is None:
             raise ConfigError(f"this {self.name} has no head; give it one with attach_head(HeadConfig(...))")
-        return self.head(self(batch))                                                    # type: ignore[no-any-return]
+        return self.head(self(batch))  # type: ignore[no-any-return]
 
     def attach_head(self, config: HeadConfig) -> Head:
         """Give the model a fresh head and return it."""

@@ -47,7 +47,7 @@ class Plugins:
         """Load and register one plugin; remember why if that fails."""
         try:
             module = load()
-            trial = _new_manager()                       # alone, so that a misspelt hook is found and named
+            trial = _new_manager()  # alone, so that a misspelt hook is found and named
             trial.register(module, name)
             trial.check_pending()
         except Exception as err:  # noqa: BLE001 - whatever a plugin does, the others must go on

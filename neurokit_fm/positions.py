@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from neurokit_fm.data.channels import Channels, Positions
 from neurokit_fm.errors import UnknownName
@@ -13,7 +14,27 @@ from neurokit_fm.plugins import plugins
 FIT_NAMES = 4
 """Fewest sensors known in both frames from which a rigid fit is made."""
 
-ANCHORS = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz", "P4", "P8", "O1", "O2")
+ANCHORS = (
+    "Fp1",
+    "Fp2",
+    "F7",
+    "F3",
+    "Fz",
+    "F4",
+    "F8",
+    "T7",
+    "C3",
+    "Cz",
+    "C4",
+    "T8",
+    "P7",
+    "P3",
+    "Pz",
+    "P4",
+    "P8",
+    "O1",
+    "O2",
+)
 """Electrodes by which two frames of one cap are compared."""
 
 FIT_RMS_M = 0.02
@@ -48,18 +69,15 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
         Listing every channel that has no position in `frame` and cannot be given one.
     """
     steps: list[str] = []
-    if channels.frame == frame:
-        position = channels.position.copy()
-    else:
-        position = np.full((len(channels), 3), np.nan)
-    lacking = ~np.isfinite(position).all(axis=1)
+    position = channels.position.copy() if channels.frame == frame else np.full((len(channels), 3), np.nan)
+    lacking = _unknown(position)
     if lacking.any():
         names = tuple(n for n, miss in zip(channels.name, lacking, strict=True) if miss)
         position[lacking] = known_positions(names, modality, frame)
-        by_name = int(lacking.sum() - (~np.isfinite(position[lacking]).all(axis=1)).sum())
+        by_name = int(lacking.sum() - _unknown(position[lacking]).sum())
         if by_name:
             steps.append(f"{by_name} of {len(channels)} positions in the {frame} frame taken by electrode name")
-    lacking = ~np.isfinite(position).all(axis=1)
+    lacking = _unknown(position)
     movable = lacking & channels.has_position & (channels.frame not in (frame, "unknown"))
     if movable.any():
         shared = ~lacking & channels.has_position
@@ -70,7 +88,7 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
                 f"{int(movable.sum())} positions ({', '.join(np.array(channels.name)[movable][:6])}) moved from the "
                 f"{channels.frame} to the {frame} frame by a rigid fit on {int(shared.sum())} shared electrodes"
             )
-    lacking = ~np.isfinite(position).all(axis=1)
+    lacking = _unknown(position)
     if lacking.any():
         missing = [n for n, miss in zip(channels.name, lacking, strict=True) if miss]
         raise UnknownName(
@@ -93,8 +111,14 @@ def move(points: Positions, modality: str, source: str, target: str) -> Position
     both = np.isfinite(anchors[0]).all(axis=1) & np.isfinite(anchors[1]).all(axis=1)
     moved = _rigid_fit(anchors[0][both], anchors[1][both], points)
     if moved is None:
-        raise UnknownName(f"no plugin knows how the {source} frame lies in the {target} frame; give positions in {target!r}")
+        raise UnknownName(
+            f"no plugin knows how the {source} frame lies in the {target} frame; give positions in {target!r}"
+        )
     return moved
+
+
+def _unknown(position: Positions) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isnan(position).any(axis=1), dtype=np.bool_)
 
 
 def _rigid_fit(source: Positions, target: Positions, points: Positions) -> Positions | None:
@@ -104,7 +128,7 @@ def _rigid_fit(source: Positions, target: Positions, points: Positions) -> Posit
     a, b = source - source.mean(0), target - target.mean(0)
     u, _, vt = np.linalg.svd(a.T @ b)
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ flip @ vt                                                    # row vectors: x @ rotation
+    rotation = u @ flip @ vt  # row vectors: x @ rotation
     if np.sqrt(((a @ rotation - b) ** 2).sum(1).mean()) > FIT_RMS_M:
         return None
     return np.asarray((points - source.mean(0)) @ rotation + target.mean(0))

@@ -45,7 +45,9 @@ def read(path: str | os.PathLike[str]) -> Recording:
         known = sorted({s for e in readers.entries() for s in e.suffixes})
         hint = did_you_mean(path.suffix.lower(), known)
         endings = " ".join(known) or "none"
-        raise DataError(f"{path}: no reader for files ending in {path.suffix!r}.{hint} Known: {endings}.{plugins().hint()}")
+        raise DataError(
+            f"{path}: no reader for files ending in {path.suffix!r}.{hint} Known: {endings}.{plugins().hint()}"
+        )
     reader = readers.load(entry.name)
     try:
         recording: Recording = reader(path)

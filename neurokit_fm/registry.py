@@ -85,7 +85,9 @@ class Registry:
         except MissingDependency:
             raise
         except (ImportError, AttributeError) as err:
-            raise PluginError(f"{entry.plugin} offers {name!r} at {entry.target}, which cannot be imported: {err}") from err
+            raise PluginError(
+                f"{entry.plugin} offers {name!r} at {entry.target}, which cannot be imported: {err}"
+            ) from err
 
 
 modalities = Registry("modalities")

@@ -51,7 +51,7 @@ class Tokens:
         """Return the chosen tokens (B, N) of each sample, moved to the front and padded to the largest number left."""
         counts = chosen.sum(1)
         longest = int(counts.max())
-        order = chosen.int().argsort(dim=1, descending=True, stable=True)[:, :longest]       # (B, longest)
+        order = chosen.int().argsort(dim=1, descending=True, stable=True)[:, :longest]  # (B, longest)
         mask = order.new_ones(order.shape).cumsum(1) <= counts[:, None]
         return Tokens(
             values=gather(self.values, order),
@@ -64,7 +64,9 @@ class Tokens:
     def pack(self, capacity: int | None = None) -> tuple[Tokens, Packing]:
         """Put the real tokens of all samples into shared rows; see `Packing`."""
         packing = Packing.of(self.mask, capacity)
-        packed = {f.name: packing.pack(getattr(self, f.name)) for f in fields(self) if f.name not in ("mask", "segment")}
+        packed = {
+            f.name: packing.pack(getattr(self, f.name)) for f in fields(self) if f.name not in ("mask", "segment")
+        }
         return Tokens(**packed, mask=packing.segment >= 0, segment=packing.segment), packing
 
 
@@ -101,7 +103,7 @@ class Features:
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean over real tokens: (B, N, D) and (B, N) to (B, D); 0 where nothing is real."""
-    weight = mask.to(x.dtype)[..., None]                                                     # (B, N, 1)
+    weight = mask.to(x.dtype)[..., None]  # (B, N, 1)
     return x.masked_fill(~mask[..., None], 0).sum(1) / weight.sum(1).clamp(min=1)
 
 

@@ -34,7 +34,11 @@ class LoadReport:
     fingerprint: float | None = None
 
     def __str__(self) -> str:
-        replay = "no fingerprint stored" if self.fingerprint is None else f"fingerprint replayed within {self.fingerprint:.1e}"
+        replay = (
+            "no fingerprint stored"
+            if self.fingerprint is None
+            else f"fingerprint replayed within {self.fingerprint:.1e}"
+        )
         return f"{self.parameters:,} parameters in {self.tensors} tensors, none missing; sha256 {self.sha256[:12]}; {replay}"
 
 
@@ -120,7 +124,9 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     for key in sorted(tensors):
         t = tensors[key].detach().cpu().contiguous()
         total.update(f"{key} {tuple(t.shape)} {t.dtype}".encode())
-        total.update(t.view(torch.uint8).numpy().tobytes() if t.ndim else t.reshape(1).view(torch.uint8).numpy().tobytes())
+        total.update(
+            t.view(torch.uint8).numpy().tobytes() if t.ndim else t.reshape(1).view(torch.uint8).numpy().tobytes()
+        )
     return total.hexdigest()
 
 

@@ -42,7 +42,9 @@ def collate(recordings: Sequence[Recording], *, target: Any = None) -> Batch:
     names = list(recordings[0].signals)
     for rec in recordings[1:]:
         if list(rec.signals) != names:
-            raise DataError(f"recordings of one batch must hold the same signals; found {names} and {list(rec.signals)}")
+            raise DataError(
+                f"recordings of one batch must hold the same signals; found {names} and {list(rec.signals)}"
+            )
     streams = {name: _stream([rec.signals[name] for rec in recordings]) for name in names}
     return Batch(streams=streams, target=None if target is None else torch.as_tensor(target))
 
@@ -136,9 +138,10 @@ def _pad(arrays: Sequence[Any], fill: float = 0) -> Tensor:
     shape = tuple(max(a.shape[i] for a in arrays) for i in range(arrays[0].ndim))
     out = torch.full((len(arrays), *shape), fill, dtype=torch.from_numpy(arrays[0][:0]).dtype)
     for b, a in enumerate(arrays):
-        out[(b, *map(slice, a.shape))] = torch.from_numpy(np.ascontiguousarray(a))
+        corner: tuple[Any, ...] = (b, *map(slice, a.shape))
+        out[corner] = torch.from_numpy(np.ascontiguousarray(a))
     return out
 
 
 def _mask(lengths: Sequence[int]) -> Tensor:
-    return torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]             # (B, longest)
+    return torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]  # (B, longest)

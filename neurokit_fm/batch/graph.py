@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from neurokit_fm.batch.moving import moved
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +44,4 @@ class GraphStream:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> GraphStream:
         """Move every tensor to `device`; cast `weight` alone to `dtype`."""
-        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        if dtype is not None:
-            moved["weight"] = moved["weight"].to(dtype)
-        return replace(self, **moved)
+        return moved(self, device, dtype, "weight")

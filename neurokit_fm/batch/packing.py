@@ -96,7 +96,7 @@ class Packing:
         lengths = counts.tolist()
         if capacity is None:
             rows, width = 1, sum(lengths)
-            first = counts.cumsum(0) - counts                                       # (B,) flat start of each sequence
+            first = counts.cumsum(0) - counts  # (B,) flat start of each sequence
         else:
             bins = first_fit_decreasing(lengths, capacity)
             rows, width = len(bins), capacity
@@ -107,21 +107,21 @@ class Packing:
                     starts[i] = row * capacity + used
                     used += lengths[i]
             first = torch.tensor(starts, device=mask.device, dtype=torch.int64)
-        rank = mask.cumsum(1) - 1                                                   # (B, N) place within its sequence
-        source = mask.flatten().nonzero().squeeze(1)                                # (K,)
-        place = (first[:, None] + rank).flatten()[source]                           # (K,)
+        rank = mask.cumsum(1) - 1  # (B, N) place within its sequence
+        source = mask.flatten().nonzero().squeeze(1)  # (K,)
+        place = (first[:, None] + rank).flatten()[source]  # (K,)
         segment = torch.full((rows * width,), -1, dtype=torch.int64, device=mask.device)
         segment[place] = source // n
         return cls((b, n), rows, width, source, place, segment.view(rows, width))
 
     def pack(self, x: Tensor) -> Tensor:
         """Move (B, N, ...) to (R, L, ...); padding is 0."""
-        flat = x.flatten(0, 1)                                                      # (B*N, ...)
+        flat = x.flatten(0, 1)  # (B*N, ...)
         out = flat.new_zeros((self.rows * self.width, *flat.shape[1:]))
-        return out.index_copy(0, self.place, flat[self.source]).unflatten(0, (self.rows, self.width))
+        return out.index_copy(0, self.place, flat[self.source]).view(self.rows, self.width, *flat.shape[1:])
 
     def unpack(self, x: Tensor) -> Tensor:
         """Move (R, L, ...) back to (B, N, ...); padding is 0."""
-        flat = x.flatten(0, 1)                                                      # (R*L, ...)
+        flat = x.flatten(0, 1)  # (R*L, ...)
         out = flat.new_zeros((self.shape[0] * self.shape[1], *flat.shape[1:]))
-        return out.index_copy(0, self.source, flat[self.place]).unflatten(0, self.shape)
+        return out.index_copy(0, self.source, flat[self.place]).view(*self.shape, *flat.shape[1:])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from neurokit_fm.batch.moving import moved
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +43,4 @@ class PointStream:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> PointStream:
         """Move every tensor to `device`; times keep their type, marks are cast to `dtype`."""
-        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        if dtype is not None and "marks" in moved:
-            moved["marks"] = moved["marks"].to(dtype)
-        return replace(self, **moved)
+        return moved(self, device, dtype, "marks")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from neurokit_fm.batch.moving import moved
 from neurokit_fm.errors import DataError
 
 
@@ -64,7 +65,9 @@ class SeriesStream:
         }
         wrong = {k: tuple(getattr(self, k).shape) for k, s in wanted.items() if tuple(getattr(self, k).shape) != s}
         if wrong:
-            raise DataError(f"series stream of shape {(b, c, t)}: " + ", ".join(f"{k} has {s}" for k, s in wrong.items()))
+            raise DataError(
+                f"series stream of shape {(b, c, t)}: " + ", ".join(f"{k} has {s}" for k, s in wrong.items())
+            )
 
     @classmethod
     def from_arrays(
@@ -105,7 +108,9 @@ class SeriesStream:
                 return torch.full(shape, fill, dtype=dtype, device=x.device)
             given = torch.as_tensor(value, dtype=dtype, device=x.device)
             if given.shape not in (shape, shape[1:]):
-                raise DataError(f"for values of shape {(b, c, t)} expected {shape} or {shape[1:]}; got {tuple(given.shape)}")
+                raise DataError(
+                    f"for values of shape {(b, c, t)} expected {shape} or {shape[1:]}; got {tuple(given.shape)}"
+                )
             return given.expand(shape)
 
         each: tuple[tuple[str, ...], ...] | None = None
@@ -130,7 +135,4 @@ class SeriesStream:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> SeriesStream:
         """Move every tensor to `device`; cast `values` alone to `dtype`."""
-        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        if dtype is not None:
-            moved["values"] = moved["values"].to(dtype)
-        return replace(self, **moved)
+        return moved(self, device, dtype, "values")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from neurokit_fm.batch.moving import moved
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +34,4 @@ class VolumeStream:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> VolumeStream:
         """Move every tensor to `device`; cast `values` alone to `dtype`."""
-        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        if dtype is not None:
-            moved["values"] = moved["values"].to(dtype)
-        return replace(self, **moved)
+        return moved(self, device, dtype, "values")

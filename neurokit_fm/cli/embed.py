@@ -23,8 +23,12 @@ SUFFIX = ".h5"
 
 @click.command("embed")
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("--model", "ref", required=True, help="Model folder, catalogue name, or owner/name[@revision] on the Hub.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File for one input, folder for several.")
+@click.option(
+    "--model", "ref", required=True, help="Model folder, catalogue name, or owner/name[@revision] on the Hub."
+)
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="File for one input, folder for several."
+)
 @click.option("--report", type=click.Path(path_type=Path), help="HTML report: file for one input, folder for several.")
 @click.option("--drop", default="", help="Channels to leave out, separated by commas.")
 @click.option("--hop", "hop_s", type=float, help="Step between windows in seconds.  [default: the window length]")
@@ -151,7 +155,9 @@ def _embed_one(
         done = embedding.Embedding.load(output)
         mine = "" if model.load_report is None else model.load_report.sha256
         if done.weights != mine or done.contract != model.contract:
-            raise StoreError(f"{output} exists and was made by another model ({done.model}); choose another --out, or --force")
+            raise StoreError(
+                f"{output} exists and was made by another model ({done.model}); choose another --out, or --force"
+            )
         return _row(file, output, done, "skipped, already done")
     recording = _without(read(file), [name.strip() for name in drop.split(",") if name.strip()])
     made = embedding.embed(model, recording, hop_s=hop_s, batch_tokens=batch_tokens, progress=progress)
@@ -170,7 +176,9 @@ def _without(recording: Recording, drop: Sequence[str]) -> Recording:
     known = {name for signal in recording.signals.values() for name in signal.channels.name}
     missing = [name for name in drop if name not in known]
     if missing:
-        raise DataError(f"{recording.title} has no channel {', '.join(missing)} to drop; it has {', '.join(sorted(known))}")
+        raise DataError(
+            f"{recording.title} has no channel {', '.join(missing)} to drop; it has {', '.join(sorted(known))}"
+        )
     from neurokit_fm.data.series import TimeSeries
 
     signals = {
@@ -217,7 +225,9 @@ def _row(file: Path, output: Path, made: Any, status: str) -> dict[str, Any]:
 
 def _print(rows: Sequence[dict[str, Any]], model: Model, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"model": model.reference, "load_report": str(model.load_report), "files": rows}, indent=2))
+        click.echo(
+            json.dumps({"model": model.reference, "load_report": str(model.load_report), "files": rows}, indent=2)
+        )
         return
     click.echo(f"{model.reference}: {model.load_report}")
     for row in rows:

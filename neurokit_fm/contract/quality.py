@@ -53,7 +53,7 @@ def inspect(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Quality:
     mean, scatter, seen = np.zeros(n), np.zeros(n), 0
     second = max(2, round(series.sfreq))
     for start, stop in blocks(series, rows):
-        x = series.read(start, stop, rows)                                              # (C, t)
+        x = series.read(start, stop, rows)  # (C, t)
         finite = np.isfinite(x)
         if not finite.all():
             for row in np.flatnonzero(~finite.all(axis=1) & np.isnan(first_bad)):
@@ -62,10 +62,10 @@ def inspect(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Quality:
         low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
         length = x.shape[1]
         whole = length // second * second or length
-        parts = x[:, :whole].reshape(n, -1, min(second, length)).astype(np.float64)     # (C, seconds, t)
+        parts = x[:, :whole].reshape(n, -1, min(second, length)).astype(np.float64)  # (C, seconds, t)
         variance += parts.var(axis=2).sum(axis=1)
         weight += parts.shape[1]
-        shift = x.mean(axis=1, dtype=np.float64) - mean                                 # blocks combined after Chan et al.
+        shift = x.mean(axis=1, dtype=np.float64) - mean  # blocks combined after Chan et al.
         scatter += x.var(axis=1, dtype=np.float64) * length + shift**2 * (seen * length / (seen + length))
         mean += shift * (length / (seen + length))
         seen += length

@@ -93,7 +93,9 @@ class SeriesContract(Contract):
         except UnknownName as err:
             return [Problem(str(err), f"this model takes {self.modality}")]
         if not len(rows):
-            return [Problem(f"no usable {self.modality} channel (all are bad or of another kind)", "check bads and types")]
+            return [
+                Problem(f"no usable {self.modality} channel (all are bad or of another kind)", "check bads and types")
+            ]
         return [*self._check_shape(series, rows), *self._check_values(series, rows)]
 
     def apply(self, recording: Recording) -> Recording:
@@ -112,7 +114,9 @@ class SeriesContract(Contract):
         steps = self._steps(series)
         done = condition(series, steps)
         return replace(
-            recording, signals={name: done}, info=replace(recording.info, steps=(*recording.info.steps, *words, *steps.words()))
+            recording,
+            signals={name: done},
+            info=replace(recording.info, steps=(*recording.info.steps, *words, *steps.words())),
         )
 
     def explain(self, recording: Recording) -> str:
@@ -175,7 +179,9 @@ class SeriesContract(Contract):
                 )
             )
         if self.max_channels is not None and len(rows) > self.max_channels:
-            problems.append(Problem(f"{len(rows)} channels, at most {self.max_channels} allowed", "drop some (`--drop`)"))
+            problems.append(
+                Problem(f"{len(rows)} channels, at most {self.max_channels} allowed", "drop some (`--drop`)")
+            )
         if self.frame is not None:
             try:
                 place(series.channels.take(rows), self.modality, self.frame)
@@ -189,9 +195,14 @@ class SeriesContract(Contract):
         names = np.array(series.channels.name)[rows]
         broken = ~np.isnan(found.first_bad_s)
         if broken.any():
-            where = ", ".join(f"{n} (first at {t:.3f} s)" for n, t in zip(names[broken][:6], found.first_bad_s[broken], strict=False))
+            where = ", ".join(
+                f"{n} (first at {t:.3f} s)" for n, t in zip(names[broken][:6], found.first_bad_s[broken], strict=False)
+            )
             problems.append(
-                Problem(f"{int(broken.sum())} channels hold NaN or infinite samples: {where}", "mark them bad, drop them, or cut the stretch out")
+                Problem(
+                    f"{int(broken.sum())} channels hold NaN or infinite samples: {where}",
+                    "mark them bad, drop them, or cut the stretch out",
+                )
             )
         if found.flat.any():
             problems.append(
@@ -208,7 +219,7 @@ class SeriesContract(Contract):
                 continue
             slow, fast = float(np.median(found.std[mine])), float(np.median(found.short_std[mine]))
             typical, unit = min(slow, max(fast, usual[0])), series.channels.unit[rows[int(np.argmax(mine))]]
-            if not usual[0] <= typical <= usual[1]:                     # drift may enlarge std, never shrink it
+            if not usual[0] <= typical <= usual[1]:  # drift may enlarge std, never shrink it
                 problems.append(
                     Problem(
                         f"{sensor_type} channels have a typical standard deviation of {typical:.3g} {unit}; "

@@ -70,7 +70,7 @@ class Steps:
         shortest = min(stop - start for start, stop in series.runs()) / series.sfreq
         low = band[0] if band and band[0] > 0 else None
         high = band[1] if band and band[1] < nyquist - 0.1 else None
-        too_short = low is not None and shortest < 3.3 / min(max(low / 4, 2.0), low)        # length of the FIR, seconds
+        too_short = low is not None and shortest < 3.3 / min(max(low / 4, 2.0), low)  # length of the FIR, seconds
         ratio = Fraction(sfreq / series.sfreq).limit_denominator(2000)
         return cls(
             average=average,
@@ -123,7 +123,7 @@ def condition(series: TimeSeries, steps: Steps) -> TimeSeries:
     out = _allocate((len(series.channels), total))
     mean = _channel_mean(series) if steps.average else None
     for rows in _row_blocks(series):
-        x = series.read(rows=rows).astype(np.float64)                                       # (c, T)
+        x = series.read(rows=rows).astype(np.float64)  # (c, T)
         if mean is not None:
             x -= mean
         done = 0
@@ -172,7 +172,7 @@ def _channel_mean(series: TimeSeries) -> npt.NDArray[np.float64]:
 
 
 def _row_blocks(series: TimeSeries) -> Iterator[npt.NDArray[np.int64]]:
-    size = max(1, HELD_BYTES // (8 * 3 * series.n_samples))                                 # 3 copies while filtering
+    size = max(1, HELD_BYTES // (8 * 3 * series.n_samples))  # 3 copies while filtering
     for first in range(0, len(series.channels), size):
         yield np.arange(first, min(first + size, len(series.channels)))
 
@@ -180,5 +180,5 @@ def _row_blocks(series: TimeSeries) -> Iterator[npt.NDArray[np.int64]]:
 def _allocate(shape: tuple[int, int]) -> npt.NDArray[Any]:
     if 4 * shape[0] * shape[1] <= HELD_BYTES:
         return np.empty(shape, dtype=np.float32)
-    with tempfile.TemporaryFile(prefix="nkfm-") as file:                                    # the map keeps it alive
+    with tempfile.TemporaryFile(prefix="nkfm-") as file:  # the map keeps it alive
         return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)

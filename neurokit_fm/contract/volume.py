@@ -53,7 +53,10 @@ class VolumeContract(Contract):
         unknown = [n for n in volume.channels.name if n not in self.contrasts]
         if unknown:
             problems.append(
-                Problem(f"unknown contrasts {', '.join(unknown)}", f"rename or drop them; known: {', '.join(self.contrasts)}")
+                Problem(
+                    f"unknown contrasts {', '.join(unknown)}",
+                    f"rename or drop them; known: {', '.join(self.contrasts)}",
+                )
             )
         if not np.isfinite(np.asarray(volume.data)).all():
             problems.append(Problem("values that are not finite numbers", "repair or mask the image"))

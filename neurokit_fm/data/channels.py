@@ -65,7 +65,9 @@ class Channels:
         n = len(self.name)
         duplicates = sorted({x for x in self.name if self.name.count(x) > 1}) if len(set(self.name)) < n else []
         if duplicates:
-            raise DataError(f"channel names must be unique; repeated: {', '.join(duplicates)}. Rename them in the file.")
+            raise DataError(
+                f"channel names must be unique; repeated: {', '.join(duplicates)}. Rename them in the file."
+            )
         for label, length in [(f.name, len(getattr(self, f.name))) for f in fields(self) if f.name not in _NOT_ROWS]:
             if length != n:
                 raise DataError(f"channels: column {label!r} has {length} entries for {n} names")

@@ -48,9 +48,11 @@ class Graph:
         n = self.edges.shape[1]
         if self.weight.shape != (n,) or self.kind.shape != (n,):
             raise DataError(f"{n} edges, {self.weight.shape[0]} weights, {self.kind.shape[0]} kinds")
-        if n and not (0 <= self.edges.min() and self.edges.max() < len(self.channels)):
-            raise DataError(f"edges must point at the {len(self.channels)} nodes; found {self.edges.min()} to {self.edges.max()}")
-        if n and not (0 <= self.kind.min() and self.kind.max() < len(self.kinds)):
+        if n and not (self.edges.min() >= 0 and self.edges.max() < len(self.channels)):
+            raise DataError(
+                f"edges must point at the {len(self.channels)} nodes; found {self.edges.min()} to {self.edges.max()}"
+            )
+        if n and not (self.kind.min() >= 0 and self.kind.max() < len(self.kinds)):
             raise DataError(f"kind must index {self.kinds}; found {self.kind.max()}")
 
     @property
@@ -75,7 +77,9 @@ class Graph:
     def adjacency(self, kind: str) -> npt.NDArray[np.float32]:
         """Dense weights of one kind, shape (V, V), entry [from, to]; parallel edges add up."""
         if kind not in self.kinds:
-            raise UnknownName(f"no edges of kind {kind!r}.{did_you_mean(kind, self.kinds)} Known: {', '.join(self.kinds)}")
+            raise UnknownName(
+                f"no edges of kind {kind!r}.{did_you_mean(kind, self.kinds)} Known: {', '.join(self.kinds)}"
+            )
         matrix = np.zeros((len(self.channels), len(self.channels)), dtype=np.float32)
         chosen = self.kind == self.kinds.index(kind)
         rows, cols = self.edges[:, chosen]

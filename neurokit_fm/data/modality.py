@@ -36,7 +36,9 @@ class Modality:
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
-            raise ConfigError(f"modality {self.name!r}: layout must be one of {', '.join(LAYOUTS)}; got {self.layout!r}")
+            raise ConfigError(
+                f"modality {self.name!r}: layout must be one of {', '.join(LAYOUTS)}; got {self.layout!r}"
+            )
 
     def plausible(self, sensor_type: str) -> tuple[float, float] | None:
         """Plausible range of a channel's standard deviation, or None where nothing is known."""

@@ -41,10 +41,12 @@ class PointProcess:
 
     def __post_init__(self) -> None:
         if self.times.shape != self.source.shape or self.times.ndim != 1:
-            raise DataError(f"times {self.times.shape} and source {self.source.shape} must be one-dimensional and equal")
+            raise DataError(
+                f"times {self.times.shape} and source {self.source.shape} must be one-dimensional and equal"
+            )
         if len(self.times) and (not np.isfinite(self.times).all() or (np.diff(self.times) < 0).any()):
             raise DataError("times must be finite and ascending")
-        if len(self.source) and not (0 <= self.source.min() and self.source.max() < len(self.channels)):
+        if len(self.source) and not (self.source.min() >= 0 and self.source.max() < len(self.channels)):
             raise DataError(f"source must be rows of the {len(self.channels)} channels; got up to {self.source.max()}")
         if self.support.ndim != 2 or self.support.shape[1] != 2 or (np.diff(self.support.ravel()) < 0).any():
             raise DataError("support must be ascending [start, stop) pairs, shape (S, 2)")
@@ -85,5 +87,5 @@ class PointProcess:
         n_bins = int(np.floor((self.stop - self.start) / bin_s + 1e-9))
         which = np.floor((self.times - self.start) / bin_s + 1e-9).astype(np.int64)
         keep = (which >= 0) & (which < n_bins)
-        flat = self.source[keep] * n_bins + which[keep]                      # C*bins, source-major
+        flat = self.source[keep] * n_bins + which[keep]  # C*bins, source-major
         return np.bincount(flat, minlength=len(self.channels) * n_bins).reshape(len(self.channels), n_bins)

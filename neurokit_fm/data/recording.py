@@ -68,7 +68,9 @@ class Recording:
     def __getitem__(self, name: str) -> Signal:
         if name not in self.signals:
             have = ", ".join(self.signals) or "nothing"
-            raise UnknownName(f"{self.title} has no signal {name!r}; it holds {have}.{did_you_mean(name, self.signals)}")
+            raise UnknownName(
+                f"{self.title} has no signal {name!r}; it holds {have}.{did_you_mean(name, self.signals)}"
+            )
         return self.signals[name]
 
     def __contains__(self, name: object) -> bool:
@@ -180,7 +182,7 @@ def from_array(
     breaks: tuple[int, ...] = ()
     if data.ndim == 3:
         trials, rows, length = data.shape
-        data = data.swapaxes(0, 1).reshape(rows, trials * length)                # (C, trials*T)
+        data = data.swapaxes(0, 1).reshape(rows, trials * length)  # (C, trials*T)
         breaks = tuple(length * i for i in range(1, trials))
         events = events or Events.of(np.arange(trials) * length / sfreq, ["trial"] * trials, length / sfreq)
     if data.dtype.kind not in "fiu":
@@ -189,4 +191,6 @@ def from_array(
         data = data.astype(np.float32)
     channels = Channels.of(names, kind=modality, unit=unit, position=positions, frame=frame)
     series = TimeSeries(data=data, sfreq=float(sfreq), channels=channels, modality=modality, breaks=breaks)
-    return Recording(signals={modality: series}, events=events or Events.of(), info=Info(source="array", subject=subject))
+    return Recording(
+        signals={modality: series}, events=events or Events.of(), info=Info(source="array", subject=subject)
+    )

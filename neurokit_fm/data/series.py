@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
@@ -92,7 +93,7 @@ class TimeSeries:
     def runs(self) -> list[tuple[int, int]]:
         """First and one-past-last sample of each connected run."""
         edges = [0, *self.breaks, self.n_samples]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise(edges))
 
     def read(
         self, start: int = 0, stop: int | None = None, rows: npt.ArrayLike | None = None
@@ -114,7 +115,9 @@ class TimeSeries:
         first = max(0, int(np.ceil((start - self.start) * self.sfreq - 1e-6)))
         last = min(self.n_samples, int(np.ceil((stop - self.start) * self.sfreq - 1e-6)))
         if last <= first:
-            raise DataError(f"no sample between {start:g} s and {stop:g} s; the signal spans {self.start:g} to {self.stop:g} s")
+            raise DataError(
+                f"no sample between {start:g} s and {stop:g} s; the signal spans {self.start:g} to {self.stop:g} s"
+            )
         return replace(
             self,
             data=self.read(first, last),

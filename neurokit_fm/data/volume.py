@@ -45,10 +45,14 @@ class Volume:
     def __post_init__(self) -> None:
         wanted = 4 if self.sfreq is None else 5
         if len(self.data.shape) != wanted:
-            raise DataError(f"a volume {'without' if wanted == 4 else 'with'} sfreq has {wanted} axes; found {self.data.shape}")
+            raise DataError(
+                f"a volume {'without' if wanted == 4 else 'with'} sfreq has {wanted} axes; found {self.data.shape}"
+            )
         contrasts = self.data.shape[wanted - 4]
         if contrasts != len(self.channels) or contrasts != len(self.missing):
-            raise DataError(f"{contrasts} contrasts in data, {len(self.channels)} channels, {len(self.missing)} missing flags")
+            raise DataError(
+                f"{contrasts} contrasts in data, {len(self.channels)} channels, {len(self.missing)} missing flags"
+            )
         if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
             raise DataError("affine must be a finite (4, 4) matrix from voxel index to metres")
 
@@ -74,6 +78,8 @@ class Volume:
         first = max(0, int(np.ceil((start - self.start) * self.sfreq - 1e-6)))
         last = min(int(self.data.shape[0]), int(np.ceil((stop - self.start) * self.sfreq - 1e-6)))
         if last <= first:
-            raise DataError(f"no volume between {start:g} s and {stop:g} s; they span {self.start:g} to {self.stop:g} s")
+            raise DataError(
+                f"no volume between {start:g} s and {stop:g} s; they span {self.start:g} to {self.stop:g} s"
+            )
         frames: Any = np.asarray(self.data[first:last])
         return replace(self, data=frames, start=self.start + first / self.sfreq)

@@ -29,8 +29,8 @@ class Runs:
     def of(cls, segment: Tensor) -> Runs:
         """Runs of equal segment in packed rows (R, L), flattened row by row; padding (-1) is a run of its own."""
         rows = torch.arange(len(segment), device=segment.device)[:, None]
-        key = (segment + 1) + rows * (segment.max() + 2)                            # (R, L) no run crosses a row
-        _, counts = key.flatten().unique_consecutive(return_counts=True)
+        key = (segment + 1) + rows * (segment.max() + 2)  # (R, L) no run crosses a row
+        _, counts = torch.unique_consecutive(key, return_counts=True)
         return cls(tuple(counts.tolist()), F.pad(counts.cumsum(0), (1, 0)).to(torch.int32))
 
 
@@ -59,23 +59,23 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, key_mask: Tensor | None = None, r
         return _attend_runs(q, k, v, runs)
     if key_mask is None:
         return F.scaled_dot_product_attention(q, k, v)
-    allowed = key_mask[:, None, None]                                               # (B, 1, 1, N)
-    empty = ~key_mask.any(1)[:, None, None, None]                                   # (B, 1, 1, 1)
+    allowed = key_mask[:, None, None]  # (B, 1, 1, N)
+    empty = ~key_mask.any(1)[:, None, None, None]  # (B, 1, 1, 1)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed | empty)
     return out.masked_fill(empty, 0)
 
 
 def _attend_runs(q: Tensor, k: Tensor, v: Tensor, runs: Runs) -> Tensor:
     rows = q.shape[0]
-    if len(runs.lengths) == rows and len(set(runs.lengths)) == 1:                   # one run a row: nothing to cut
+    if len(runs.lengths) == rows and len(set(runs.lengths)) == 1:  # one run a row: nothing to cut
         return F.scaled_dot_product_attention(q, k, v)
-    flat = [x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)]                     # (R*L, H, d)
+    flat = [x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)]  # (R*L, H, d)
     if q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
         longest = max(runs.lengths)
-        out = varlen_attn(*flat, runs.offsets, runs.offsets, longest, longest)
+        out = varlen_attn(flat[0], flat[1], flat[2], runs.offsets, runs.offsets, longest, longest)
         assert isinstance(out, Tensor)
     else:
-        pieces = zip(*(x.transpose(0, 1).split(runs.lengths, dim=1) for x in flat), strict=True)
+        pieces = zip(*(torch.split(x.transpose(0, 1), list(runs.lengths), dim=1) for x in flat), strict=True)
         out = torch.cat([F.scaled_dot_product_attention(a[None], b[None], c[None])[0] for a, b, c in pieces], dim=1)
-        out = out.transpose(0, 1)                                                   # (R*L, H, d)
-    return out.unflatten(0, (rows, -1)).transpose(1, 2)                             # (R, H, L, d)
+        out = out.transpose(0, 1)  # (R*L, H, d)
+    return out.view(rows, -1, *out.shape[1:]).transpose(1, 2)  # (R, H, L, d)

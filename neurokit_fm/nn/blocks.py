@@ -64,9 +64,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, key_mask: Tensor | None, runs: Runs | None) -> Tensor:
         """(B, N, D) to (B, N, D)."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)     # each (B, H, N, d)
-        mixed = attend(q, k, v, key_mask=key_mask, runs=runs)                               # (B, H, N, d)
-        return self.out(mixed.transpose(1, 2).flatten(2))                                   # type: ignore[no-any-return]
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, N, d)
+        mixed = attend(q, k, v, key_mask=key_mask, runs=runs)  # (B, H, N, d)
+        return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 class FeedForward(nn.Module):
@@ -86,7 +86,7 @@ class FeedForward(nn.Module):
             x = value * F.gelu(gate)
         else:
             x = F.gelu(x)
-        return self.down(x)                                                                 # type: ignore[no-any-return]
+        return self.down(x)  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
@@ -108,7 +108,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, key_mask: Tensor | None = None, runs: Runs | None = None) -> Tensor:
         """(B, N, D) to (B, N, D)."""
         x = x + self.attention_after(self.attention(self.attention_norm(x), key_mask, runs))
-        return x + self.mlp_after(self.mlp(self.mlp_norm(x)))                               # type: ignore[no-any-return]
+        return x + self.mlp_after(self.mlp(self.mlp_norm(x)))  # type: ignore[no-any-return]
 
 
 class Transformer(nn.Module):

@@ -51,7 +51,7 @@ class TokenEncoder(nn.Module):
         """Return features of every token; extras hold ``"layers"`` if asked for."""
         raw: Tokens = self.tokenizer.cut(stream)
         dtype = next(self.transformer.parameters(), raw.values).dtype
-        x = self.tokenizer.embed(raw.values.to(dtype)) + self.encoding(raw.coords).to(dtype)         # (B, N, D)
+        x = self.tokenizer.embed(raw.values.to(dtype)) + self.encoding(raw.coords).to(dtype)  # (B, N, D)
         out, layers = self.transformer(x, raw.mask, segment=raw.segment, keep_layers=keep_layers, pack=pack)
         extras = {"layers": layers} if keep_layers else {}
         return Features(tokens=out, mask=raw.mask, coords=raw.coords, index=raw.index, extras=extras)

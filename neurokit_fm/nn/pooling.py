@@ -32,11 +32,11 @@ class AttentionPool(nn.Module):
             0 for a sample without real tokens. Only the scores of several layers are ever held together.
         """
         stack = [layers] if isinstance(layers, Tensor) else layers
-        query = self.query[0, 0].float()                                                 # (D,)
-        scores = torch.cat([x.float() @ query for x in stack], dim=1) * len(query) ** -0.5     # (B, layers*N)
+        query = self.query[0, 0].float()  # (D,)
+        scores = torch.cat([x.float() @ query for x in stack], dim=1) * len(query) ** -0.5  # (B, layers*N)
         if mask is not None:
             scores = scores.masked_fill(~mask.repeat(1, len(stack)), -torch.inf)
-        weights = scores.softmax(dim=1).nan_to_num(0.0)                                  # all masked: 0/0
+        weights = scores.softmax(dim=1).nan_to_num(0.0)  # all masked: 0/0
         n = stack[0].shape[1]
         parts = [(w[:, None] @ x.float())[:, 0] for w, x in zip(weights.split(n, dim=1), stack, strict=True)]
-        return torch.stack(parts).sum(0).to(stack[0].dtype)                              # (B, D)
+        return torch.stack(parts).sum(0).to(stack[0].dtype)  # (B, D)

@@ -42,7 +42,9 @@ class MaskConfig:
         if self.kind not in ("block", "random"):
             raise ConfigError(f"kind must be 'block' or 'random'; got {self.kind!r}")
         if not 0 < self.ratio < 1 or not 0 <= self.dropout_ratio <= self.ratio:
-            raise ConfigError(f"expected 0 <= dropout_ratio <= ratio < 1; got {self.dropout_ratio:g} and {self.ratio:g}")
+            raise ConfigError(
+                f"expected 0 <= dropout_ratio <= ratio < 1; got {self.dropout_ratio:g} and {self.ratio:g}"
+            )
         if self.steps < 1 or self.radius_m < 0 or self.dropout_radius_m < 0:
             raise ConfigError(f"steps must be positive and radii not negative; got {self}")
 

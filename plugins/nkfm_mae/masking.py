@@ -49,7 +49,11 @@ def grow(positions: Tensor, ratio: float, radius_m: float, start: Tensor, choose
 
 
 def block_mask(
-    positions: Tensor, n_steps: int, config: MaskConfig, generator: torch.Generator | None = None, choose: Choose | None = None
+    positions: Tensor,
+    n_steps: int,
+    config: MaskConfig,
+    generator: torch.Generator | None = None,
+    choose: Choose | None = None,
 ) -> Tensor:
     """Hide neighbouring channels for several steps on end.
 
@@ -88,11 +92,13 @@ def block_mask(
         if config.legacy:
             chosen = hidden.nonzero().squeeze(1)[: int(ratio * n)]
         else:
-            rank = torch.rand(n, generator=generator) + hidden + keep                    # keep > hidden > the rest
+            rank = torch.rand(n, generator=generator) + hidden + keep  # keep > hidden > the rest
             chosen = rank.argsort(descending=True)[: int(ratio * n)]
         return none.index_fill(0, chosen, True)
 
-    dropped = cut(grow(positions, config.dropout_ratio, config.dropout_radius_m, none, choose), config.dropout_ratio, none)
+    dropped = cut(
+        grow(positions, config.dropout_ratio, config.dropout_radius_m, none, choose), config.dropout_ratio, none
+    )
     grid = torch.zeros((n, n_steps), dtype=torch.bool)
     whole = n_steps // config.steps * config.steps
     for first in range(0, whole, config.steps):
@@ -102,7 +108,7 @@ def block_mask(
     for step in range(whole, n_steps):
         grid[:, step] = cut(grow(positions, config.ratio, config.radius_m, always, choose), config.ratio, always)
     if config.legacy:
-        grid = grid.T.reshape(n, n_steps)                                                # t*C + c read as c*S + t
+        grid = grid.T.reshape(n, n_steps)  # t*C + c read as c*S + t
     return grid
 
 
@@ -124,15 +130,17 @@ def draw(tokens: Tokens, config: MaskConfig, generator: torch.Generator | None =
     index, real = tokens.index.cpu(), tokens.mask.cpu()
     hidden = torch.zeros_like(real)
     for b in range(len(index)):
-        rows, steps = index[b, real[b]].unbind(-1)                                       # (K,), (K,)
-        channels, row = rows.unique(return_inverse=True)                                 # (C,), (K,)
+        rows, steps = index[b, real[b]].unbind(-1)  # (K,), (K,)
+        channels, row = torch.unique(rows, return_inverse=True)  # (C,), (K,)
         if not len(rows):
             continue
         first, n_steps = int(steps.min()), int(steps.max() - steps.min()) + 1
         if config.kind == "random":
             grid = random_mask(len(channels), n_steps, config.ratio, generator)
         else:
-            where = torch.zeros((len(channels), 3)).index_copy(0, row, tokens.coords[b, tokens.mask[b], :3].float().cpu())
+            where = torch.zeros((len(channels), 3)).index_copy(
+                0, row, tokens.coords[b, tokens.mask[b], :3].float().cpu()
+            )
             grid = block_mask(where, n_steps, config, generator)
         hidden[b, real[b]] = grid[row, steps - first]
     return hidden.to(tokens.mask.device)

@@ -79,10 +79,18 @@ class MaskedAutoencoder(Model):
 
     def forward(self, batch: Batch) -> Features:
         """Encode all tokens, none hidden; ``"pooled"`` is their mean."""
-        return self.encoder(batch.the(SeriesStream), keep_layers=self.head is not None and self.head.needs_layers)
+        features: Features = self.encoder(
+            batch.the(SeriesStream), keep_layers=self.head is not None and self.head.needs_layers
+        )
+        return features
 
     def reconstruct(
-        self, batch: Batch, *, hidden: Tensor | None = None, generator: torch.Generator | None = None, full: bool = False
+        self,
+        batch: Batch,
+        *,
+        hidden: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        full: bool = False,
     ) -> Reconstruction:
         """Hide tokens and predict them.
 
@@ -102,23 +110,23 @@ class MaskedAutoencoder(Model):
         hidden = draw(target, self.config.mask, generator) if hidden is None else hidden & target.mask
         coords = self._jitter(target, generator) if self.training and self.config.noise_m else target.coords
         dtype = self.to_raw.weight.dtype
-        position = self.encoder.encoding(coords).to(dtype)                              # (B, N, D)
+        position = self.encoder.encoding(coords).to(dtype)  # (B, N, D)
         tokens = replace(target, values=self.encoder.tokenizer.embed(target.values.to(dtype)) + position)
         visible = target.mask & ~hidden
-        seen = tokens.keep(visible)                                                     # (B, V, D)
+        seen = tokens.keep(visible)  # (B, V, D)
         encoded, layers = self.encoder.transformer(seen.values, seen.mask, keep_layers=full)
 
-        place = self.position_to_decoder(position)                                      # (B, N, Dd)
-        x = (self.mask_token.to(dtype) + place).masked_fill(visible[..., None], 0)      # (B, N, Dd)
+        place = self.position_to_decoder(position)  # (B, N, Dd)
+        x = (self.mask_token.to(dtype) + place).masked_fill(visible[..., None], 0)  # (B, N, Dd)
         back = torch.zeros_like(x)
         back[visible] = self.to_decoder(encoded)[seen.mask].to(back.dtype) + place[visible]
         decoded, _ = self.decoder(x + back, target.mask)
-        predicted = self.to_raw(decoded[hidden])                                        # (K, w)
+        predicted = self.to_raw(decoded[hidden])  # (K, w)
 
         from_global = None
         if full and self.pool is not None and self.global_to_raw is not None:
-            context = self.pool(layers, seen.mask)                                      # (B, D)
-            from_global = self.global_to_raw((context[:, None] + position)[hidden])     # (K, w)
+            context = self.pool(layers, seen.mask)  # (B, D)
+            from_global = self.global_to_raw((context[:, None] + position)[hidden])  # (K, w)
         return Reconstruction(target, hidden, predicted, from_global)
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None, hidden: Tensor | None = None) -> Loss:
@@ -128,7 +136,7 @@ class MaskedAutoencoder(Model):
         """
         full = self.training and self.pool is not None
         made = self.reconstruct(batch, hidden=hidden, generator=generator, full=full)
-        truth = made.target.values[made.hidden]                                         # (K, w)
+        truth = made.target.values[made.hidden]  # (K, w)
         primary = F.l1_loss(made.predicted.float(), truth.float())
         if made.from_global is None:
             return Loss(primary, {"primary": primary})
@@ -137,6 +145,6 @@ class MaskedAutoencoder(Model):
 
     def _jitter(self, tokens: Tokens, generator: torch.Generator | None) -> Tensor:
         """Move each channel a little, the same way in every sample and step (one draw of (C, 3), as published)."""
-        rows = tokens.index[..., 0]                                                     # (B, N)
+        rows = tokens.index[..., 0]  # (B, N)
         noise = torch.randn((int(rows.max()) + 1, 3), generator=generator).to(tokens.coords) * self.config.noise_m
         return torch.cat([tokens.coords[..., :3] + noise[rows], tokens.coords[..., 3:]], dim=-1)

@@ -17,5 +17,7 @@ def register_modalities() -> list[Entry]:
         Entry(name="fmri", target="nkfm_modalities.table:FMRI", summary="BOLD time courses of regions"),
         Entry(name="spikes", target="nkfm_modalities.table:SPIKES", summary="Spike times of sorted units"),
         Entry(name="mri", target="nkfm_modalities.table:MRI", summary="Structural magnetic resonance images"),
-        Entry(name="connectome", target="nkfm_modalities.table:CONNECTOME", summary="Wiring between neurons or regions"),
+        Entry(
+            name="connectome", target="nkfm_modalities.table:CONNECTOME", summary="Wiring between neurons or regions"
+        ),
     ]

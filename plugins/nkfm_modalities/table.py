@@ -3,7 +3,11 @@
 from neurokit_fm import Modality
 
 EEG = Modality(
-    name="eeg", layout="series", kinds=("eeg",), unit_range=(("eeg", 1e-7, 1e-3),), summary="Scalp electroencephalography"
+    name="eeg",
+    layout="series",
+    kinds=("eeg",),
+    unit_range=(("eeg", 1e-7, 1e-3),),
+    summary="Scalp electroencephalography",
 )
 MEG = Modality(
     name="meg",
@@ -27,4 +31,6 @@ CALCIUM = Modality(name="calcium", layout="series", kinds=("neuron",), summary="
 FMRI = Modality(name="fmri", layout="series", kinds=("region",), summary="BOLD time courses of regions")
 SPIKES = Modality(name="spikes", layout="points", kinds=("neuron",), summary="Spike times of sorted units")
 MRI = Modality(name="mri", layout="volume", kinds=("contrast",), summary="Structural magnetic resonance images")
-CONNECTOME = Modality(name="connectome", layout="graph", kinds=("neuron", "region"), summary="Wiring between neurons or regions")
+CONNECTOME = Modality(
+    name="connectome", layout="graph", kinds=("neuron", "region"), summary="Wiring between neurons or regions"
+)

@@ -18,7 +18,7 @@ from nkfm_reve.model import Reve
 SFREQ = 200
 """Rate of the published models, Hz."""
 
-POOLS = {"no": "flat", "last": "attention", "all": "attention-layers", "last_avg": "mean"}
+POOLS: dict[str, Any] = {"no": "flat", "last": "attention", "all": "attention-layers", "last_avg": "mean"}
 """Published name of a classifier's pooling to ours."""
 
 
@@ -57,7 +57,7 @@ def to_reference(model: Reve) -> dict[str, Tensor]:
     return {published: own[mine] for published, mine in keys.items()}
 
 
-def from_autoencoder(model: Model) -> Reve:
+def from_autoencoder(model: Any) -> Reve:
     """Take the encoder and the global token's query out of a pretrained `mae` model of REVE's kind."""
     config, part = model.config.encoder.transformer, model.config.encoder
     reve = Reve(
@@ -102,7 +102,7 @@ def _encoder(
             HeadConfig(width=sizes.width, n_outputs=config["n_classes"], pool=pool, n_tokens=tokens)
         )
     keys |= {published: f"head.{mine}" for published, mine in names.items()}
-    if head.pool is not None and "cls_query_token" in state:                # one published query serves model and head
+    if head.pool is not None and "cls_query_token" in state:  # one published query serves model and head
         keys |= {"cls_query_token (head)": "head.pool.query"}
         state = {**state, "cls_query_token (head)": state["cls_query_token"]}
     return model, keys, state
@@ -111,7 +111,7 @@ def _encoder(
 def _autoencoder(config: Mapping[str, Any]) -> tuple[Model, dict[str, str]]:
     cls = models.load("mae")
     sizes = _reve_config({**config, **config["encoder"]})
-    decoder = {**{"embed_dim": 512, "depth": 4}, **config["decoder"]}
+    decoder = {"embed_dim": 512, "depth": 4, **config["decoder"]}
     transformer = _reve_config(decoder).encoder.transformer
     weight = config.get("token_avg_lambda", 0.1) if config.get("token_avg", True) else 0.0
     values = {

@@ -38,8 +38,8 @@ class Reve(Model):
     def forward(self, batch: Batch) -> Features:
         """Encode a batch; extras hold ``"pooled"`` (B, D), and ``"layers"`` where the head wants them."""
         layers = self.head is not None and self.head.needs_layers
-        features = self.encoder(batch.the(SeriesStream), keep_layers=layers)
+        features: Features = self.encoder(batch.the(SeriesStream), keep_layers=layers)
         if self.config.pooling == "mean":
-            return features                                                              # type: ignore[no-any-return]
-        pooled = self.pool(features.tokens, features.mask)                               # (B, D)
+            return features
+        pooled = self.pool(features.tokens, features.mask)  # (B, D)
         return replace(features, extras={**features.extras, "pooled": pooled})

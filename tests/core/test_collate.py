@@ -8,6 +8,7 @@ import torch
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.collate import collate
+from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import DataError, UnknownName
 from neurokit_fm.testing.fake import fake_recording
@@ -54,8 +55,6 @@ def test_a_batch_says_what_it_holds():
     with pytest.raises(UnknownName, match="no stream 'meg'; it holds eeg"):
         batch["meg"]
     with pytest.raises(DataError, match="exactly one PointStream"):
-        from neurokit_fm.batch.points import PointStream
-
         batch.the(PointStream)
     with pytest.raises(DataError, match="same number of samples"):
         nkfm.Batch(streams={"a": batch["eeg"], "b": collate([fake_recording()] * 2)["eeg"]})

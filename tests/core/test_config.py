@@ -32,7 +32,9 @@ def test_nested_configs_survive_json():
 
 
 def test_unknown_and_missing_keys_are_named():
-    with pytest.raises(ConfigError, match=r"Outer has no setting 'bnad'. Did you mean 'band'\? Known: inner, band, names"):
+    with pytest.raises(
+        ConfigError, match=r"Outer has no setting 'bnad'. Did you mean 'band'\? Known: inner, band, names"
+    ):
         read_config(Outer, {"bnad": 1})
     with pytest.raises(ConfigError, match="Inner needs 'size'"):
         read_config(Outer, {"inner": {"ratio": 1}})

@@ -44,10 +44,16 @@ def test_a_good_recording_has_no_problems_and_comes_out_in_model_units():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda x: x * 1e6, "typical standard deviation of 20 V; expected 1e-07 to 0.001 V, so the unit is probably wrong"),
+        (
+            lambda x: x * 1e6,
+            "typical standard deviation of 20 V; expected 1e-07 to 0.001 V, so the unit is probably wrong",
+        ),
         (lambda x: x * 1e-6, "so the unit is probably wrong"),
         (lambda x: x * 0, "6 of 6 channels are flat"),
-        (lambda x: np.where(np.arange(x.shape[1]) == 500, np.nan, x), r"NaN or infinite samples: Fp1 \(first at 2.000 s\)"),
+        (
+            lambda x: np.where(np.arange(x.shape[1]) == 500, np.nan, x),
+            r"NaN or infinite samples: Fp1 \(first at 2.000 s\)",
+        ),
         (lambda x: np.where(np.arange(x.shape[1]) == 500, np.inf, x), "NaN or infinite"),
         (lambda x: x[:, :75], "longest unbroken stretch is 0.3 s; the model needs at least 1 s"),
     ],
@@ -77,7 +83,9 @@ def test_unknown_electrodes_are_listed_and_never_dropped():
 
 def test_too_low_a_rate_is_refused_and_a_lower_one_explained():
     assert "80 Hz is below the 100 Hz this model can use" in problems(recording(sfreq=80))
-    assert "resample 128 to 200 Hz (polyphase); the signal holds nothing above 64 Hz" in CONTRACT.explain(recording(sfreq=128))
+    assert "resample 128 to 200 Hz (polyphase); the signal holds nothing above 64 Hz" in CONTRACT.explain(
+        recording(sfreq=128)
+    )
 
 
 def test_every_problem_is_reported_at_once():

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from nkfm_reve.config import ReveConfig
-from nkfm_reve.model import Reve
 
 import neurokit_fm as nkfm
 from neurokit_fm.cli import embed as command
@@ -18,6 +16,8 @@ from neurokit_fm.cli.main import cli
 from neurokit_fm.data.store import save_recording
 from neurokit_fm.errors import StoreError
 from neurokit_fm.testing.fake import fake_recording
+from nkfm_reve.config import ReveConfig
+from nkfm_reve.model import Reve
 
 NAMES = ["Fp1", "Fp2", "C3", "C4", "O1", "O2"]
 CONTRACT = nkfm.SeriesContract(sfreq=200, min_sfreq=100, window_s=4.0, frame="template")
@@ -89,7 +89,7 @@ def test_an_embedding_survives_its_file(tmp_path):
     np.testing.assert_array_equal(back.times, made.times)
     assert (back.channels, back.contract, back.steps, back.model) == (made.channels, made.contract, made.steps, "reve")
     (tmp_path / "other.h5").write_text("no")
-    with pytest.raises(StoreError, match=r"other\.h5 cannot be read as an embedding"):
+    with pytest.raises(StoreError, match=r"other\.h5"):
         nkfm.Embedding.load(tmp_path / "other.h5")
 
 
@@ -111,7 +111,11 @@ def test_many_files_resume_where_they_stopped(folder, files, tmp_path):
     before = (out / "sub-00.h5").stat().st_mtime_ns
     code, text = run("embed", *files, "--model", folder, "-o", out, "--json")
     assert code == 0
-    assert [row["status"] for row in json.loads(text)["files"]] == ["skipped, already done", "embedded", "skipped, already done"]
+    assert [row["status"] for row in json.loads(text)["files"]] == [
+        "skipped, already done",
+        "embedded",
+        "skipped, already done",
+    ]
     assert (out / "sub-00.h5").stat().st_mtime_ns == before
     run("embed", *files, "--model", folder, "-o", out, "--force")
     assert (out / "sub-00.h5").stat().st_mtime_ns > before
@@ -174,7 +178,9 @@ def test_a_plain_module_equals_the_model():
         in_template = nkfm.as_module(model().eval(), frame="template")(x, torch.tensor(placed.position).float())
         in_head = nkfm.as_module(model().eval())(x, channel_positions=head.expand(2, 6, 3))
     torch.testing.assert_close(by_name, in_template)
-    torch.testing.assert_close(by_name, in_head, atol=2e-3, rtol=1e-2)  # the caps of two frames agree within a millimetre
+    torch.testing.assert_close(
+        by_name, in_head, atol=2e-3, rtol=1e-2
+    )  # the caps of two frames agree within a millimetre
     headed = nkfm.as_module(model().eval(), torch.nn.Linear(32, 3), ch_names=stream_names)
     assert headed(x).shape == (2, 3)
     with pytest.raises(nkfm.NkfmError, match="give channel_positions or ch_names"):

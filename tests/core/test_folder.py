@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from nkfm_reve.config import CONTRACT, ReveConfig
-from nkfm_reve.model import Reve
 
 import neurokit_fm as nkfm
 from neurokit_fm import fingerprint
 from neurokit_fm.errors import ConfigError, StoreError, UnknownName, WeightsError
 from neurokit_fm.folder import load_folder
 from neurokit_fm.heads import HeadConfig
+from nkfm_reve.config import CONTRACT, ReveConfig
+from nkfm_reve.model import Reve
 
 
 def reve() -> Reve:

@@ -47,7 +47,9 @@ def test_packed_tokens_keep_their_places():
 
 def test_kept_tokens_move_to_the_front_in_order():
     x = torch.arange(16.0).view(2, 8, 1)
-    tokens = Tokens(values=x, mask=torch.ones(2, 8, dtype=torch.bool), coords=x.expand(2, 8, 4), index=x.long().expand(2, 8, 2))
+    tokens = Tokens(
+        values=x, mask=torch.ones(2, 8, dtype=torch.bool), coords=x.expand(2, 8, 4), index=x.long().expand(2, 8, 2)
+    )
     chosen = torch.zeros(2, 8, dtype=torch.bool)
     chosen[0, [1, 5, 6]] = True
     chosen[1, [7]] = True

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nkfm_samples.dataset import DATA
 
 import neurokit_fm as nkfm
 from neurokit_fm.data.store import verify
+from nkfm_samples.dataset import DATA
 
 NAMES = ("eeglab-attention", "finger-movements", "kit-meg", "songbird-spikes")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from nkfm_mae.config import MaskConfig, MaskedAutoencoderConfig
-from nkfm_mae.masking import block_mask, draw, grow
-from nkfm_mae.model import MaskedAutoencoder
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.nn.blocks import TransformerConfig
 from neurokit_fm.nn.encoder import TokenEncoderConfig
+from nkfm_mae.config import MaskConfig, MaskedAutoencoderConfig
+from nkfm_mae.masking import block_mask, draw, grow
+from nkfm_mae.model import MaskedAutoencoder
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "reve"
 SMALL = TransformerConfig(width=32, depth=2, heads=2, head_dim=16)
@@ -37,7 +37,10 @@ def batch(sizes: tuple[tuple[int, int], ...] = ((8, 800), (8, 800))) -> nkfm.Bat
     rng = torch.Generator().manual_seed(3)
     c, t = max(s[0] for s in sizes), max(s[1] for s in sizes)
     values = torch.full((len(sizes), c, t), 1e6)
-    channel_mask, time_mask = torch.zeros((len(sizes), c), dtype=torch.bool), torch.zeros((len(sizes), t), dtype=torch.bool)
+    channel_mask, time_mask = (
+        torch.zeros((len(sizes), c), dtype=torch.bool),
+        torch.zeros((len(sizes), t), dtype=torch.bool),
+    )
     for b, (n, length) in enumerate(sizes):
         values[b, :n, :length] = torch.randn((n, length), generator=rng)
         channel_mask[b, :n], time_mask[b, :length] = True, True
@@ -49,7 +52,9 @@ def batch(sizes: tuple[tuple[int, int], ...] = ((8, 800), (8, 800))) -> nkfm.Bat
 
 
 def cap(n: int = 64) -> torch.Tensor:
-    return 0.095 * torch.nn.functional.normalize(torch.randn((n, 3), generator=torch.Generator().manual_seed(5)), dim=-1)
+    return 0.095 * torch.nn.functional.normalize(
+        torch.randn((n, 3), generator=torch.Generator().manual_seed(5)), dim=-1
+    )
 
 
 @pytest.mark.golden
@@ -105,7 +110,9 @@ def test_blocks_last_as_long_as_configured_and_legacy_scatters_them():
 
 
 def test_no_channel_is_favoured():
-    chance = torch.stack([block_mask(cap(), 3, MaskConfig(), torch.Generator().manual_seed(s))[:, 0] for s in range(400)])
+    chance = torch.stack(
+        [block_mask(cap(), 3, MaskConfig(), torch.Generator().manual_seed(s))[:, 0] for s in range(400)]
+    )
     low, high = chance.float().mean(0)[:32].mean(), chance.float().mean(0)[32:].mean()
     assert abs(float(low - high)) < 0.06  # the published truncation gives 0.40 to 0.85 along the channel numbers
 

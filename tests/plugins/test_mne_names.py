@@ -1,4 +1,5 @@
 import pytest
+
 from nkfm_mne.names import bare, clean_names, electrode, other_kind, pair
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from nkfm_mne.positions import find_positions, position_bank
 from safetensors.numpy import load_file
 
 from neurokit_fm.plugins import plugins
+from nkfm_mne.positions import find_positions, position_bank
 
 GOLDEN = Path(__file__).parents[1] / "goldens" / "reve"
 BIOSEMI = tuple(f"{letter}{n}" for letter in "ABCD" for n in range(1, 33))

@@ -1,24 +1,21 @@
 import json
 import pickle
 import shutil
-import struct
-import sys
 import warnings
 from pathlib import Path
 
 import edfio
-import h5py
 import mne
 import numpy as np
 import pytest
-from nkfm_mne.reader import from_mne
-from nkfm_mne.sensors import sensor_type
 
 import neurokit_fm as nkfm
 from neurokit_fm import Recording, TimeSeries
 from neurokit_fm.data.channels import SENSOR_TYPES
 from neurokit_fm.errors import DataError, MissingDependency
 from neurokit_fm.plugins import plugins
+from nkfm_mne.reader import from_mne
+from nkfm_mne.sensors import sensor_type
 
 LABELS = ["EEG Fp1-REF", "CZ", "T3", "HEOG", "STI 014"]
 
@@ -39,19 +36,6 @@ def series(recording: Recording, name: str) -> TimeSeries:
     signal = recording[name]
     assert isinstance(signal, TimeSeries)
     return signal
-
-
-def edf_file(path: Path, *, sfreqs: tuple[float, ...] = (100.0, 100.0), seconds: int = 10) -> Path:
-    rng = np.random.default_rng(1)
-    labels = ["EEG Fp1-REF", "EEG Fp2-REF", "EOG L", "Resp"]
-    signals = [
-        edfio.EdfSignal(rng.normal(size=int(seconds * f)) * 50, f, label=label, physical_dimension="uV")
-        for f, label in zip(sfreqs, labels, strict=False)
-    ]
-    edfio.Edf(signals, annotations=[edfio.EdfAnnotation(2.5, 1.0, "tone"), edfio.EdfAnnotation(7, None, "key")]).write(
-        path
-    )
-    return path
 
 
 # --- real files ---------------------------------------------------------------------------------------------------
@@ -342,7 +326,7 @@ class Spy:
         monkeypatch.setattr(mne.io.BaseRaw, "get_data", get_data)
 
 
-def test_a_crop_reads_only_its_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crop_reads_only_its_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edf_file) -> None:
     path = edf_file(tmp_path / "a.edf", seconds=60)
     spy = Spy(monkeypatch)
     recording = nkfm.read(path)
@@ -376,7 +360,7 @@ def test_a_sample_beyond_the_end_is_an_error() -> None:
         data[:, 3000]
 
 
-def test_a_recording_from_a_file_can_be_pickled(tmp_path: Path) -> None:
+def test_a_recording_from_a_file_can_be_pickled(tmp_path: Path, edf_file) -> None:
     recording = nkfm.read(edf_file(tmp_path / "a.edf"))
     again = pickle.loads(pickle.dumps(recording["eeg"].data))
     np.testing.assert_array_equal(again[:, 10:20], recording["eeg"].data[:, 10:20])
@@ -409,7 +393,7 @@ def test_fif_with_epochs_or_averages_is_recognised_under_any_name(tmp_path: Path
     assert "reader_warnings" not in nkfm.read(tmp_path / "cleaned.fif").info.facts
 
 
-def test_bdf_and_upper_case_endings(tmp_path: Path) -> None:
+def test_bdf_and_upper_case_endings(tmp_path: Path, edf_file) -> None:
     bdf = edfio.Bdf([edfio.BdfSignal(np.sin(np.arange(1000) / 9) * 20, 100, label="A1", physical_dimension="uV")])
     bdf.write(tmp_path / "a.bdf")
     np.testing.assert_allclose(
@@ -435,12 +419,12 @@ def test_the_status_channel_of_biosemi_gives_events(tmp_path: Path) -> None:
     assert series(recording, "aux").channels.kind == ("stim",)
 
 
-def test_edf_with_slower_channels_says_that_they_were_resampled(tmp_path: Path) -> None:
+def test_edf_with_slower_channels_says_that_they_were_resampled(tmp_path: Path, edf_file) -> None:
     recording = nkfm.read(edf_file(tmp_path / "a.edf", sfreqs=(100.0, 100.0, 50.0)))
     assert "resampled to 100 Hz on reading: EOG L (50 Hz)" in recording.info.steps[0]
 
 
-def test_gaps_of_a_discontinuous_edf_become_breaks(tmp_path: Path) -> None:
+def test_gaps_of_a_discontinuous_edf_become_breaks(tmp_path: Path, edf_file) -> None:
     path = edf_file(tmp_path / "a.edf")
     content = bytearray(path.read_bytes())
     content[192:197] = b"EDF+D"
@@ -469,144 +453,3 @@ def test_every_reader_can_be_loaded_or_says_what_to_install() -> None:
             assert callable(nkfm.readers.load(entry.name))
         except MissingDependency as err:
             assert "pip install" in str(err)  # noqa: PT017 - either outcome is right
-
-
-# --- bad files ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "ending", [".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", "-epo.fif", ".sqd", ".cnt", ".mat", ".snirf"]
-)
-@pytest.mark.parametrize(
-    "content", [b"", b"time,Fp1,Fp2\n0.0,1.5,2.5\n" * 200, bytes(5000)], ids=["empty", "csv", "zeros"]
-)
-def test_a_file_that_is_something_else_is_named(tmp_path: Path, ending: str, content: bytes, capsys) -> None:
-    path = tmp_path / f"a{ending}"
-    path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        nkfm.read(path)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert "Is its ending right" in message or "again" in message
-    assert "is empty (0 bytes)" in message if not content else "begins with" in message
-    assert len(message) < 700
-    assert capsys.readouterr().out == ""
-
-
-def test_a_shortened_edf_says_how_much_is_missing(tmp_path: Path) -> None:
-    path = edf_file(tmp_path / "a.edf")
-    path.write_bytes(path.read_bytes()[:-1500])
-    with pytest.raises(DataError, match=r"cut off: its header promises 10 records of 1 s .* but it holds \d .*again"):
-        nkfm.read(path)
-
-
-def test_a_running_edf_may_not_know_its_length(tmp_path: Path) -> None:
-    path = edf_file(tmp_path / "a.edf")
-    content = bytearray(path.read_bytes())
-    content[236:244] = b"-1      "
-    path.write_bytes(content)
-    recording = nkfm.read(path)
-    assert recording.stop == 10.0
-    assert any("does not match the file size" in text for text in recording.info.facts["reader_warnings"])
-
-
-def test_bdf_called_edf_says_so(tmp_path: Path) -> None:
-    edfio.Bdf([edfio.BdfSignal(np.sin(np.arange(1000)), 100, label="A1")]).write(tmp_path / "a.bdf")
-    path = (tmp_path / "a.bdf").rename(tmp_path / "a.edf")
-    with pytest.raises(DataError, match=r"is a BDF file; rename it to end in \.bdf"):
-        nkfm.read(path)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("name", ["eeg/hyperscan_S1-epo.fif", "meg/kit/test.sqd", "eeg/eeglab_test_16ch.edf"])
-def test_half_a_file_is_an_error_on_reading(shared: Path, tmp_path: Path, name: str) -> None:
-    content = (shared / "data" / name).read_bytes()
-    path = tmp_path / Path(name).name
-    path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"cut off|before the last sample"):
-        nkfm.read(path)
-
-
-def make_snirf(path: Path) -> Path:
-    """Two sources, one detector, two wavelengths; positions in a frame the file does not name."""
-    with h5py.File(path, "w") as file:
-        file["formatVersion"] = "1.0"
-        nirs = file.create_group("nirs")
-        tags = {"SubjectID": "1", "MeasurementDate": "2020-01-01", "MeasurementTime": "10:00:00Z", "LengthUnit": "m"}
-        for key, value in {**tags, "TimeUnit": "s", "FrequencyUnit": "Hz"}.items():
-            nirs[f"metaDataTags/{key}"] = value
-        nirs["data1/time"] = np.arange(100) / 10.0
-        nirs["data1/dataTimeSeries"] = np.arange(400.0).reshape(100, 4) + 1
-        for i in range(4):
-            row = {"sourceIndex": i // 2 + 1, "detectorIndex": 1, "wavelengthIndex": i % 2 + 1, "dataType": 1}
-            for key, value in {**row, "dataTypeIndex": 1}.items():
-                nirs[f"data1/measurementList{i + 1}/{key}"] = value
-        nirs["probe/wavelengths"] = [760.0, 850.0]
-        nirs["probe/sourcePos3D"] = [[0, 0.08, 0], [0.01, 0.08, 0]]
-        nirs["probe/detectorPos3D"] = [[0.02, 0.08, 0.02]]
-        nirs["probe/sourceLabels"], nirs["probe/detectorLabels"] = [b"S1", b"S2"], [b"D1"]
-    return path
-
-
-def test_snirf_has_optodes_and_says_that_its_frame_is_unnamed(tmp_path: Path) -> None:
-    recording = nkfm.read(make_snirf(tmp_path / "a.snirf"))
-    channels = recording["fnirs"].channels
-    assert channels.frame == "native"
-    assert channels.columns["wavelength_nm"].tolist() == [760, 850, 760, 850]
-    np.testing.assert_allclose(channels.columns["source"][2], [0.01, 0.08, 0])
-    np.testing.assert_allclose(channels.position[2], [0.015, 0.08, 0.01])
-    assert np.isnan(channels.orientation).all()
-    assert any("called native" in step for step in recording.info.steps)
-    np.testing.assert_array_equal(series(recording, "fnirs").read(0, 2)[0], [1, 5])
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("keep", [0.0, 0.5])
-def test_eeglab_without_all_of_its_samples_is_an_error(shared: Path, tmp_path: Path, keep: float) -> None:
-    path = Path(shutil.copy(shared / "data/eeg/eeglab_data.set", tmp_path))
-    content = (shared / "data/eeg/eeglab_data.fdt").read_bytes()
-    if keep:
-        (tmp_path / "eeglab_data.fdt").write_bytes(content[: int(len(content) * keep)])
-    with pytest.raises(DataError, match="before the last sample" if keep else r"eeglab_data\.fdt not found"):
-        nkfm.read(path)
-
-
-def test_a_missing_optional_package_comes_with_its_install_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nkfm_mne.eeg_formats import read_eeglab
-
-    (tmp_path / "a.set").write_bytes(b"x")
-    monkeypatch.setitem(sys.modules, "pymatreader", None)
-    with pytest.raises(MissingDependency, match="pip install pymatreader"):
-        nkfm.read(tmp_path / "a.set")
-    with pytest.raises(MissingDependency, match=r"pip install 'neurokit-fm\[formats\]'"):
-        read_eeglab(tmp_path / "a.set")
-
-
-def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path) -> None:
-    (tmp_path / "a.edff").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"no reader for files ending in '.edff'. Did you mean '.edf'"):
-        nkfm.read(tmp_path / "a.edff")
-
-
-def test_a_damaged_edf_header_is_an_error(tmp_path: Path) -> None:
-    path = edf_file(tmp_path / "a.edf")
-    content = bytearray(path.read_bytes())
-    content[252:256] = b"abcd"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match="the EDF header is damaged"):
-        nkfm.read(path)
-
-
-def test_what_mne_calls_truncated_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "a.nxe").write_bytes(bytes(1000))
-    with pytest.raises(DataError, match=r"a\.nxe is cut off: .*truncated. Copy"):
-        nkfm.read(tmp_path / "a.nxe")
-
-
-def test_kit_sizes_are_checked_before_mne_fills_up_with_zeros(tmp_path: Path) -> None:
-    directory = [(0, 16, 32, 32), *[(0, 0, 0, 0)] * 8, (160, 2, 1000, 1000)]
-    (tmp_path / "a.con").write_bytes(b"".join(struct.pack("<4i", *row) for row in directory) + bytes(100))
-    with pytest.raises(DataError, match=r"promises samples up to byte 2,160, but the file has 260"):
-        nkfm.read(tmp_path / "a.con")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from nkfm_pos4d.config import Fourier4dConfig
-from nkfm_pos4d.convert import from_reference
-from nkfm_pos4d.encoding import Fourier4d
 from safetensors.torch import load_file
 
 from neurokit_fm.errors import ConfigError, WeightsError
+from nkfm_pos4d.config import Fourier4dConfig
+from nkfm_pos4d.convert import from_reference
+from nkfm_pos4d.encoding import Fourier4d
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "reve"
 CLOSE = {"atol": 3e-5, "rtol": 1e-4}  # of the sidecars
@@ -39,7 +39,9 @@ def test_encoding_equals_the_published_one(name):
 def test_fourier_part_repeats_after_eighteen_steps():
     encoding = Fourier4d(Fourier4dConfig(freqs=4), width=512)
     one = torch.tensor([[[0.01, 0.02, 0.03, 5.0]]])
-    torch.testing.assert_close(encoding.fourier(one), encoding.fourier(one + torch.tensor([0, 0, 0, 18.0])), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        encoding.fourier(one), encoding.fourier(one + torch.tensor([0, 0, 0, 18.0])), atol=1e-5, rtol=0
+    )
 
 
 def test_exactly_enough_frequencies_work_and_too_few_are_an_error():

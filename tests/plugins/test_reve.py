@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from nkfm_reve.config import BASE, CONTRACT, LARGE, SMALL, ReveConfig
-from nkfm_reve.convert import from_autoencoder, from_reference, to_reference
-from nkfm_reve.model import Reve
 from safetensors.torch import load_file
 from torch import Tensor
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import WeightsError
+from nkfm_reve.config import BASE, CONTRACT, LARGE, SMALL, ReveConfig
+from nkfm_reve.convert import from_autoencoder, from_reference, to_reference
+from nkfm_reve.model import Reve
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "reve"
 CLOSE = {"atol": 3e-5, "rtol": 1e-4}  # of the sidecars
@@ -38,7 +38,9 @@ def batch_of(tensors: dict[str, Tensor]) -> nkfm.Batch:
 
 def tiny(**changes: object) -> Reve:
     torch.manual_seed(0)
-    return Reve(ReveConfig(**{"width": 32, "depth": 2, "heads": 2, "head_dim": 16, "freqs": 3, **changes}), CONTRACT).eval()
+    return Reve(
+        ReveConfig(**{"width": 32, "depth": 2, "heads": 2, "head_dim": 16, "freqs": 3, **changes}), CONTRACT
+    ).eval()
 
 
 @pytest.mark.golden
@@ -117,7 +119,11 @@ def test_conversion_refuses_missing_extra_and_misshaped_keys_by_name():
     broken["mlp4d.0.weight"] = torch.zeros(32, 3)
     with pytest.raises(WeightsError) as caught:
         from_reference(about["config"], broken)
-    for words in ("missing: ln.bias", "superfluous: final_layer.0.weight", "mlp4d.0.weight: shape (32, 3), expected (32, 4)"):
+    for words in (
+        "missing: ln.bias",
+        "superfluous: final_layer.0.weight",
+        "mlp4d.0.weight: shape (32, 3), expected (32, 4)",
+    ):
         assert words in str(caught.value)
 
 
@@ -223,7 +229,9 @@ def test_autoencoder_loss_and_gradients_equal_the_published_ones():
     model.train()
     loss = model.loss(batch_of(tensors), hidden=hidden)
     torch.testing.assert_close(loss.total, tensors["output.loss_total_train"].squeeze(), **CLOSE)
-    torch.testing.assert_close(loss.parts["secondary"], tensors["output.loss_secondary"].squeeze(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        loss.parts["secondary"], tensors["output.loss_secondary"].squeeze(), atol=1e-4, rtol=1e-4
+    )
     loss.total.backward()
     ours = {
         "mask_token": model.mask_token,

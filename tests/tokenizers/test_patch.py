@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nkfm_patch.config import PatchConfig
-from nkfm_patch.tokenizer import PatchTokenizer
 
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import ConfigError, DataError
+from nkfm_patch.config import PatchConfig
+from nkfm_patch.tokenizer import PatchTokenizer
 
 
 def reve_patches() -> PatchTokenizer:

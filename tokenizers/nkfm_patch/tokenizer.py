@@ -59,24 +59,26 @@ class PatchTokenizer(Tokenizer):
             If the stream has another rate, or is shorter than one patch.
         """
         if abs(stream.sfreq - self.sfreq) > 1e-6 * self.sfreq:
-            raise DataError(f"patch tokenizer made for {self.sfreq:g} Hz got {stream.sfreq:g} Hz; apply the contract first")
+            raise DataError(
+                f"patch tokenizer made for {self.sfreq:g} Hz got {stream.sfreq:g} Hz; apply the contract first"
+            )
         if stream.values.shape[2] < self.length:
             raise DataError(
                 f"{stream.values.shape[2]} samples at {stream.sfreq:g} Hz are shorter than one patch; "
                 f"the minimum is {self.length} samples ({self.config.length_s:g} s)"
             )
-        x = stream.values.unfold(2, self.length, self.hop)                              # (B, C, S, w)
+        x = stream.values.unfold(2, self.length, self.hop)  # (B, C, S, w)
         b, c, s, _ = x.shape
-        real = stream.time_mask.unfold(1, self.length, self.hop).all(-1)                # (B, S) all its samples are real
-        mask = stream.channel_mask[:, :, None] & real[:, None]                          # (B, C, S)
+        real = stream.time_mask.unfold(1, self.length, self.hop).all(-1)  # (B, S) all its samples are real
+        mask = stream.channel_mask[:, :, None] & real[:, None]  # (B, C, S)
         step = torch.arange(s, device=x.device)
-        seconds = (step * (self.hop / self.sfreq)).to(torch.float32)                    # (S,)
-        place = stream.positions[:, :, None].expand(b, c, s, 3)                         # (B, C, S, 3)
-        coords = torch.cat([place, seconds[:, None].expand(b, c, s, 1)], dim=-1)        # (B, C, S, 4)
+        seconds = (step * (self.hop / self.sfreq)).to(torch.float32)  # (S,)
+        place = stream.positions[:, :, None].expand(b, c, s, 3)  # (B, C, S, 3)
+        coords = torch.cat([place, seconds[:, None].expand(b, c, s, 1)], dim=-1)  # (B, C, S, 4)
         row = torch.arange(c, device=x.device)[:, None].expand(c, s)
-        index = torch.stack([row, step.expand(c, s)], dim=-1)                           # (C, S, 2)
+        index = torch.stack([row, step.expand(c, s)], dim=-1)  # (C, S, 2)
         return Tokens(
-            values=x.flatten(1, 2),                                                     # (B, C*S, w) channel-major
+            values=x.flatten(1, 2),  # (B, C*S, w) channel-major
             mask=mask.flatten(1),
             coords=coords.flatten(1, 2),
             index=index.flatten(0, 1).expand(b, c * s, 2),
@@ -84,7 +86,7 @@ class PatchTokenizer(Tokenizer):
 
     def embed(self, raw: Tensor) -> Tensor:
         """(B, N, w) to (B, N, D)."""
-        return self.project(raw)                                                        # type: ignore[no-any-return]
+        return self.project(raw)  # type: ignore[no-any-return]
 
 
 def _samples(seconds: float, sfreq: float) -> int:
