@@ -26,7 +26,7 @@ _PUBLIC = {
     "NkfmError": "neurokit_fm.errors",
     "PointProcess": "neurokit_fm.data.points",
     "PositionalEncoding": "neurokit_fm.model",
-    "PublishedWeights": "neurokit_fm.weights",
+    "PublishedWeights": "neurokit_fm.checkpoints",
     "Recording": "neurokit_fm.data.recording",
     "SeriesContract": "neurokit_fm.contract",
     "TimeSeries": "neurokit_fm.data.series",
@@ -72,6 +72,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from neurokit_fm.batch.batch import Batch as Batch
     from neurokit_fm.bridge import as_module as as_module
+    from neurokit_fm.checkpoints import PublishedWeights as PublishedWeights
     from neurokit_fm.contract import SeriesContract as SeriesContract
     from neurokit_fm.contract import VolumeContract as VolumeContract
     from neurokit_fm.data.channels import Channels as Channels
@@ -108,4 +109,3 @@ if TYPE_CHECKING:
     from neurokit_fm.splits import split as split
     from neurokit_fm.tokens import Features as Features
     from neurokit_fm.tokens import Tokens as Tokens
-    from neurokit_fm.weights import PublishedWeights as PublishedWeights

@@ -13,13 +13,13 @@ import torch
 from safetensors import SafetensorError
 
 from neurokit_fm import __version__, fingerprint
+from neurokit_fm.checkpoints import LoadReport, frozen, load_state
 from neurokit_fm.config import read_config, write_config
 from neurokit_fm.contract import read_contract, write_contract
 from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.errors import WeightsError
 from neurokit_fm.heads import HeadConfig
 from neurokit_fm.registry import models
-from neurokit_fm.weights import LoadReport, frozen, load_state
 
 if TYPE_CHECKING:
     from neurokit_fm.model import Model

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurokit_fm.checkpoints import LoadReport, PublishedWeights, digest
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
 from neurokit_fm.folder import CARD, CONFIG, FINGERPRINT, WEIGHTS, load_folder, read_json, read_tensors
 from neurokit_fm.registry import weights
-from neurokit_fm.weights import LoadReport, PublishedWeights, digest
 
 if TYPE_CHECKING:
     import torch

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from neurokit_fm.batch.batch import Batch, Stream
+from neurokit_fm.checkpoints import LoadReport
 from neurokit_fm.contract import Contract
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.heads import Head, HeadConfig
 from neurokit_fm.tokens import Features, Tokens
-from neurokit_fm.weights import LoadReport
 
 
 class Tokenizer(nn.Module, ABC):

@@ -134,3 +134,8 @@ def test_no_deprecated_name_outlives_its_removal() -> None:
     late = [name for name, moved in DEPRECATED.items() if tuple(map(int, moved.gone_in.split("."))) <= now]
     assert not late
     assert not set(DEPRECATED) & set(neurokit_fm._PUBLIC)
+
+
+def test_no_public_name_is_also_a_module() -> None:
+    """Importing the module would put it in the name's place."""
+    assert not [name for name in type_checking_names() if (CORE / name).is_dir() or (CORE / f"{name}.py").exists()]

@@ -82,9 +82,15 @@ def _plain(value: Any) -> Any:
 
 
 def _recording(path: Path) -> dict[str, Any]:
+    from neurokit_fm.data.store_file import opened
     from neurokit_fm.reading import read, reader_for
 
     reader = reader_for(path)
+    if reader is not None and reader.name == "nkfm-store":
+        with opened(path, None) as file:
+            if file.attrs["kind"] == "embedding":
+                return _embedding(path)
+        return _embedding(path)
     recording = read(path)
     return {
         "kind": "recording",
@@ -92,6 +98,22 @@ def _recording(path: Path) -> dict[str, Any]:
         "reader": reader.name if reader else "",
         "holds": recording.describe(),
         **{k: v for k, v in dataclasses.asdict(recording.info).items() if v and k != "source"},
+    }
+
+
+def _embedding(path: Path) -> dict[str, Any]:
+    from neurokit_fm.embedding import Embedding
+
+    made = Embedding.load(path)
+    facts = {
+        f.name: _plain(getattr(made, f.name)) for f in dataclasses.fields(made) if f.name not in ("values", "times")
+    }
+    windows, width = made.values.shape
+    return {
+        "kind": "embedding",
+        "name": str(path),
+        "holds": f"{windows} windows of {width} numbers, {made.times[0, 0]:g} to {made.times[-1, 1]:g} s",
+        **facts,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -49,6 +50,10 @@ def open_with_mne(path: Path, what: str, read: Callable[[], Any], *, steps: Sequ
     cut = [text for text in warned if "truncated" in text]
     if cut:
         raise DataError(f"{path} is cut off: {'; '.join(cut).rstrip('.')}. Copy or export it again.")
+    repeated = [text.rpartition("duplicates for: ")[2] for text in warned if "names are not unique" in text]
+    if repeated:  # MNE would go on with Fp1-0 and Fp1-1
+        names = ", ".join(sorted(re.findall(r"'([^']+)'", repeated[0]))) or repeated[0]
+        raise DataError(f"{path}: channel names must be unique; repeated: {names}. Rename or remove them in the file.")
     try:
         with quiet():
             _read_last_samples(instance)

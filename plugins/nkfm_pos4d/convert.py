@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurokit_fm.weights import load_state
+from neurokit_fm.checkpoints import load_state
 from nkfm_pos4d.config import Fourier4dConfig
 from nkfm_pos4d.encoding import Fourier4d
 

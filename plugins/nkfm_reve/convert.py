@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from neurokit_fm import Model, models
+from neurokit_fm.checkpoints import load_state
 from neurokit_fm.config import read_config, write_config
 from neurokit_fm.heads import HeadConfig
-from neurokit_fm.weights import load_state
 from nkfm_reve.config import CONTRACT, ReveConfig
 from nkfm_reve.model import Reve
 

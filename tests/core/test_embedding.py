@@ -190,3 +190,10 @@ def test_a_plain_module_equals_the_model():
 def test_fake_recordings_of_other_layouts_are_refused_clearly():
     with pytest.raises(nkfm.NkfmError, match="has no eeg time series; it holds"):
         nkfm.embed(model(), fake_recording("points"))
+
+
+def test_info_says_what_an_embedding_holds(folder, files, tmp_path):
+    run("embed", files[0], "--model", folder, "-o", tmp_path / "out.h5")
+    code, text = run("info", tmp_path / "out.h5")
+    assert code == 0
+    assert "5 windows of 32 numbers, 0 to 20 s" in text

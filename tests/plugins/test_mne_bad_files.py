@@ -148,3 +148,10 @@ def test_kit_sizes_are_checked_before_mne_fills_up_with_zeros(tmp_path: Path) ->
     (tmp_path / "a.con").write_bytes(b"".join(struct.pack("<4i", *row) for row in directory) + bytes(100))
     with pytest.raises(DataError, match=r"promises samples up to byte 2,160, but the file has 260"):
         nkfm.read(tmp_path / "a.con")
+
+
+def test_repeated_channel_names_are_an_error_not_a_silent_renaming(tmp_path: Path) -> None:
+    signals = [edfio.EdfSignal(np.arange(200.0), 100, label=label) for label in ("Fp1", "Fp1", "Cz")]
+    edfio.Edf(signals).write(tmp_path / "twice.edf")
+    with pytest.raises(DataError, match="twice.edf: channel names must be unique; repeated: Fp1"):
+        nkfm.read(tmp_path / "twice.edf")
