@@ -17,7 +17,6 @@ from neurokit_fm.data.series import SampleArray, TimeSeries
 from neurokit_fm.data.store_file import (
     FileMap,
     blocks_along,
-    check_content,
     key_of,
     name_of,
     opened,
@@ -25,6 +24,7 @@ from neurokit_fm.data.store_file import (
     write_samples,
     writing,
 )
+from neurokit_fm.data.store_hash import check_content
 from neurokit_fm.data.store_int16 import ScaledSamples, choose_scale, encode
 from neurokit_fm.data.store_tables import (
     info_attributes,

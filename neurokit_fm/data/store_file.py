@@ -1,12 +1,10 @@
 """The container of every stored file: HDF5 whose arrays lie contiguous and bare, so that readers map them.
 
-It knows attributes, arrays and hashes; what a recording or a window is, is said in `store.py` and `windows.py`.
+It knows attributes and arrays; what a recording or a window is, is said in `store.py` and `store_windows.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import numpy.typing as npt
 import neurokit_fm
 from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.data.series import SampleArray
+from neurokit_fm.data.store_hash import check_content, seal
 from neurokit_fm.errors import DataError, StoreError
 
 FORMAT = 1
@@ -27,21 +26,20 @@ FORMAT = 1
 
 KINDS = {
     "recording": "neurokit_fm.read",
-    "windows": "neurokit_fm.windows.WindowStore",
+    "windows": "neurokit_fm.data.store_windows.WindowStore",
     "embedding": "neurokit_fm.Embedding.load",
 }
 """What a file may hold, and what opens it."""
 
 BLOCK = 8 << 20
-"""Bytes held at a time while copying or hashing."""
+"""Bytes held at a time while copying."""
 
 _ALIGNED = 64
-_NOT_CONTENT = ("sha256", "neurokit_fm")
 
 
 @contextmanager
 def writing(
-    path: str | os.PathLike[str], kind: str, *, needed: int, attributes: Mapping[str, str | int | float]
+    path: str | os.PathLike[str], kind: str, *, needed: int | None, attributes: Mapping[str, str | int | float]
 ) -> Iterator[h5py.File]:
     """Write a file of one kind; when the block ends it is hashed, flushed and put in place.
 
@@ -50,8 +48,8 @@ def writing(
     path : path-like
     kind : str
         One of `KINDS`.
-    needed : int
-        Bytes of all arrays together.
+    needed : int or None
+        Bytes of all arrays together, if known.
     attributes : mapping
         Provenance, steps, licence ...: attributes of the file.
 
@@ -73,9 +71,7 @@ def writing(
                     {"format": FORMAT, "neurokit_fm": neurokit_fm.__version__, "kind": kind, **attributes}
                 )
                 yield file
-                for _, dataset in _datasets(file):
-                    dataset.attrs["sha256"] = _digest(dataset)
-                file.attrs["sha256"] = _content_digest(file)
+                seal(file)
         except (TypeError, ValueError) as err:
             if isinstance(err, DataError):
                 raise
@@ -110,25 +106,6 @@ def opened(path: str | os.PathLike[str], kind: str | None, *, verify: bool = Fal
         raise
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as err:
         raise StoreError(f"{path} is damaged ({type(err).__name__}: {err}); copy or download it again") from err
-
-
-def check_content(file: h5py.File) -> str:
-    """Compare every array and attribute with the hashes made when the file was written; return the file's hash.
-
-    Raises
-    ------
-    StoreError
-        Naming every array that differs.
-    """
-    damaged = [name for name, dataset in _datasets(file) if _digest(dataset) != dataset.attrs.get("sha256")]
-    if damaged:
-        raise StoreError(
-            f"{file.filename}: {', '.join(damaged)} changed since it was written; copy or download it again"
-        )
-    content = _content_digest(file)
-    if content != file.attrs["sha256"]:
-        raise StoreError(f"{file.filename}: its attributes changed since it was written; copy or download it again")
-    return content
 
 
 def write_array(group: h5py.Group, name: str, values: npt.ArrayLike) -> None:
@@ -255,47 +232,3 @@ def _check_kind(file: h5py.File, path: Path, kind: str | None) -> None:
         )
     if kind is not None and found != kind:
         raise StoreError(f"{path} holds {found!r}, not {kind!r}; open it with {KINDS.get(found, 'a newer version')}")
-
-
-def _datasets(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
-    found: list[tuple[str, h5py.Dataset]] = []
-    file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
-    return sorted(found)
-
-
-def _digest(dataset: h5py.Dataset) -> str:
-    sha = hashlib.sha256(f"{dataset.dtype.str} {dataset.shape}".encode())
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        sha.update(json.dumps(dataset.asstr()[()].tolist()).encode())
-    else:
-        for block in _in_order(dataset.shape, dataset.dtype.itemsize):
-            sha.update(np.ascontiguousarray(dataset[block]).tobytes())
-    return sha.hexdigest()
-
-
-def _in_order(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[Any, ...]]:
-    """Yield selections that tile an array in the order its bytes lie, each of at most `BLOCK` bytes."""
-    axis, size = len(shape), itemsize
-    while axis and size * shape[axis - 1] <= BLOCK:
-        axis -= 1
-        size *= shape[axis]
-    if axis == 0:
-        yield ()
-        return
-    step = max(1, BLOCK // size)
-    for outer in np.ndindex(*shape[: axis - 1]):
-        for first in range(0, shape[axis - 1], step):
-            yield (*outer, slice(first, min(first + step, shape[axis - 1])))
-
-
-def _content_digest(file: h5py.File) -> str:
-    """Hash of everything but the version that wrote it: names, attributes and the arrays' own hashes."""
-    lines: list[list[Any]] = []
-
-    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        attributes = sorted((k, np.asarray(v).tolist()) for k, v in item.attrs.items() if name or k not in _NOT_CONTENT)
-        lines.append([name, attributes])
-
-    note("", file)
-    file.visititems(note)
-    return hashlib.sha256(json.dumps(sorted(lines)).encode()).hexdigest()
