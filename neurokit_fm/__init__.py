@@ -44,6 +44,7 @@ _PUBLIC = {
     "load_model": "neurokit_fm.hub",
     "modalities": "neurokit_fm.registry",
     "models": "neurokit_fm.registry",
+    "pretrain": "neurokit_fm.training",
     "probe": "neurokit_fm.probing",
     "read": "neurokit_fm.reading",
     "readers": "neurokit_fm.registry",
@@ -109,3 +110,4 @@ if TYPE_CHECKING:
     from neurokit_fm.splits import split as split
     from neurokit_fm.tokens import Features as Features
     from neurokit_fm.tokens import Tokens as Tokens
+    from neurokit_fm.training import pretrain as pretrain
