@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.data.store_file import opened, write_array, writing
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.model import Model
+from neurokit_fm.reading import from_mne
 from neurokit_fm.windows import fixed_windows
 
 
@@ -32,6 +34,8 @@ class Embedding:
     values : ndarray, shape (W, D), float32
     times : ndarray, shape (W, 2), float64, seconds
         Start and stop of each window on the recording's clock.
+    hop_s : float, seconds
+        Step between windows of one run.
     channels : tuple of str
     model : str
         What the model was loaded as.
@@ -47,6 +51,7 @@ class Embedding:
 
     values: npt.NDArray[np.float32]
     times: npt.NDArray[np.float64]
+    hop_s: float
     channels: tuple[str, ...]
     model: str
     contract: Contract
@@ -63,6 +68,7 @@ class Embedding:
             "weights": self.weights,
             "source": self.source,
             "steps": json.dumps(self.steps),
+            "hop_s": self.hop_s,
             "made_with": self.version,
         }
         with writing(path, "embedding", needed=self.values.nbytes + self.times.nbytes, attributes=about) as file:
@@ -84,6 +90,7 @@ class Embedding:
             return cls(
                 values=file["values"][:],
                 times=file["times"][:],
+                hop_s=float(about["hop_s"]),
                 channels=tuple(file["channels"].asstr()[:]),
                 model=str(about["model"]),
                 contract=read_contract(json.loads(about["contract"])),
@@ -96,7 +103,7 @@ class Embedding:
 
 def embed(
     model: Model,
-    recording: Recording,
+    recording: Recording | Any,
     *,
     hop_s: float | None = None,
     batch_tokens: int = 8192,
@@ -112,7 +119,7 @@ def embed(
     ----------
     model : Model
         With a series contract.
-    recording : Recording
+    recording : Recording, or an MNE Raw, Epochs or Evoked object
     hop_s : float, optional
         Step between windows, seconds; default: the window length.
     batch_tokens : int
@@ -128,6 +135,8 @@ def embed(
     contract = model.contract
     if not isinstance(contract, SeriesContract):
         raise ConfigError(f"embed takes models of sampled signals; {model.name} has a {contract.layout} contract")
+    if not isinstance(recording, Recording):
+        recording = from_mne(recording)
     ready = contract.apply(recording)
     _, series = ready.series(contract.modality)
     bounds = fixed_windows(series, contract.window_s, hop_s, contract.min_window_s)
@@ -145,6 +154,7 @@ def embed(
     return Embedding(
         values=np.concatenate(parts),
         times=series.start + bounds / series.sfreq,
+        hop_s=contract.window_s if hop_s is None else hop_s,
         channels=series.channels.name,
         model=model.reference,
         contract=contract,

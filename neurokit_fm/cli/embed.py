@@ -151,15 +151,18 @@ def _embed_one(
     from neurokit_fm import embedding
     from neurokit_fm.reading import read
 
+    dropped = [name.strip() for name in drop.split(",") if name.strip()]
     if output.exists() and not force:
         done = embedding.Embedding.load(output)
         mine = "" if model.load_report is None else model.load_report.sha256
-        if done.weights != mine or done.contract != model.contract:
+        wanted = (mine, model.contract, hop_s or done.contract.window_s)
+        if (done.weights, done.contract, done.hop_s) != wanted or set(dropped) & set(done.channels):
             raise StoreError(
-                f"{output} exists and was made by another model ({done.model}); choose another --out, or --force"
+                f"{output} exists and was made with another model ({done.model}), hop or choice of channels; "
+                "choose another --out, or --force"
             )
         return _row(file, output, done, "skipped, already done")
-    recording = _without(read(file), [name.strip() for name in drop.split(",") if name.strip()])
+    recording = _without(read(file), dropped)
     made = embedding.embed(model, recording, hop_s=hop_s, batch_tokens=batch_tokens, progress=progress)
     made.save(output)
     if page is not None:

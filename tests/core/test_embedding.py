@@ -126,7 +126,18 @@ def test_outputs_of_another_model_are_not_taken_for_finished(folder, files, tmp_
     model(width=64, heads=1).save_pretrained(tmp_path / "other")
     code, text = run("embed", files[0], "--model", tmp_path / "other", "-o", tmp_path / "out.h5")
     assert code == 1
-    assert "was made by another model" in text
+    assert "was made with another model" in text
+    code, text = run("embed", files[0], "--model", folder, "-o", tmp_path / "out.h5", "--hop", "2")
+    assert code == 1
+    assert "hop or choice of channels" in text
+
+
+def test_mne_objects_are_taken_as_they_are():
+    import mne
+
+    info = mne.create_info(NAMES, 200.0, "eeg")
+    raw = mne.io.RawArray(recording()["eeg"].read(), info, verbose="ERROR")
+    np.testing.assert_allclose(nkfm.embed(model(), raw).values, nkfm.embed(model(), recording()).values, atol=1e-5)
 
 
 def test_one_bad_file_does_not_stop_the_others(folder, files, tmp_path):
