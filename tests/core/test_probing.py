@@ -124,18 +124,20 @@ def test_trials_without_a_difference_stay_at_chance(head: str) -> None:
     assert "not distinguishable from chance (0.50)" in ProbeReport(scores=(found,)).verdict
 
 
-def test_shuffled_labels_bring_separable_trials_to_chance() -> None:
+@pytest.mark.parametrize("head", ["ridge", "logistic", "lda"])
+def test_shuffled_labels_bring_separable_trials_to_chance(head: str) -> None:
+    def shuffled(data: nkfm.Dataset) -> nkfm.Dataset:
+        def open_row(row: int) -> nkfm.Recording:
+            rec = data.open(row)
+            labels = np.random.default_rng(1).permutation(rec.events.label)
+            return replace(rec, events=Events.of(rec.events.onset, labels, rec.events.duration))
+
+        return replace(data, open=open_row)
+
     train, test = trials(8.0, n=80, seed=1), trials(8.0, n=80, seed=2)
-
-    def shuffled(row: int) -> nkfm.Recording:
-        rec = train.open(row)
-        labels = np.random.default_rng(0).permutation(rec.events.label)
-        return replace(rec, events=Events.of(rec.events.onset, labels, rec.events.duration))
-
-    found = probe(model(), replace(train, open=shuffled), test, features="pooled").scores[0]
-    assert found.value < 0.9  # the same trials with their own labels: see above
-    null = probe(model(), replace(trials(0.0, n=80, seed=1), open=shuffled), trials(0.0, n=80, seed=5)).scores[0]
-    assert null.low <= 0.5 <= null.high
+    found = probe(model(), shuffled(train), shuffled(test), head).scores[0]  # type: ignore[arg-type]
+    assert found.low <= 0.5 <= found.high
+    assert not found.above_chance
 
 
 def test_the_seed_repeats_the_report() -> None:
