@@ -17,7 +17,7 @@ from neurokit_fm.batch.batch import Batch
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.contract import Contract, SeriesContract, read_contract, write_contract
 from neurokit_fm.data.recording import Recording
-from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.data.series import TimeSeries, carry
 from neurokit_fm.data.store_file import opened, write_array, writing
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.model import Model
@@ -153,7 +153,7 @@ def embed(
             bar.update(len(chunk))
     return Embedding(
         values=np.concatenate(parts),
-        times=series.start + bounds / series.sfreq,
+        times=_clock(bounds, series, recording.series(contract.modality)[1]),
         hop_s=contract.window_s if hop_s is None else hop_s,
         channels=series.channels.name,
         model=model.reference,
@@ -162,6 +162,12 @@ def embed(
         source=recording.title,
         steps=ready.info.steps,
     )
+
+
+def _clock(bounds: npt.NDArray[np.int64], series: TimeSeries, recorded: TimeSeries) -> npt.NDArray[np.float64]:
+    """Start and stop of windows on the clock of the signal as it was recorded, shape (W, 2)."""
+    start = carry(series.start + bounds[:, 0] / series.sfreq, series, recorded)
+    return np.stack([start, start + (bounds[:, 1] - bounds[:, 0]) / series.sfreq], axis=1)
 
 
 def _same_length(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -137,6 +137,15 @@ def test_runs_are_processed_apart():
     assert "mean of each run removed" in contract.explain(rec)
 
 
+def test_events_stay_in_their_trial_when_runs_are_rounded_to_whole_samples():
+    trials = np.random.default_rng(0).normal(size=(40, 6, 101)) * 2e-5
+    rec = nkfm.from_array(trials, sfreq=100, names=NAMES)
+    ready = replace(CONTRACT, min_window_s=0.5, sfreq=128).apply(rec)
+    starts = [start / 128 for start, _ in ready["eeg"].runs()]
+    np.testing.assert_allclose(ready.events.onset, starts, atol=1e-9)
+    assert abs(starts[-1] - rec.events.onset[-1]) > 0.1
+
+
 def test_channels_of_a_fixed_list_come_in_its_order():
     contract = SeriesContract(sfreq=250, channels=("O2", "Fp1"))
     assert contract.apply(recording())["eeg"].channels.name == ("O2", "Fp1")
