@@ -15,7 +15,7 @@ from tqdm import tqdm
 from neurokit_fm import __version__
 from neurokit_fm.batch.batch import Batch
 from neurokit_fm.batch.series import SeriesStream
-from neurokit_fm.contract import Contract, SeriesContract, read_contract, write_contract
+from neurokit_fm.contract import SeriesContract, read_contract, write_contract
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries, carry
 from neurokit_fm.data.store_file import opened, write_array, writing
@@ -39,7 +39,7 @@ class Embedding:
     channels : tuple of str
     model : str
         What the model was loaded as.
-    contract : Contract
+    contract : SeriesContract
     weights : str
         Sha256 of the weights, empty for a model that was never loaded.
     source : str
@@ -54,7 +54,7 @@ class Embedding:
     hop_s: float
     channels: tuple[str, ...]
     model: str
-    contract: Contract
+    contract: SeriesContract
     weights: str = ""
     source: str = ""
     steps: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Embedding:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one HDF5 file of the store's format, whole or not at all."""
-        about = {
+        about: dict[str, str | int | float] = {
             "model": self.model,
             "contract": json.dumps(write_contract(self.contract)),
             "weights": self.weights,
@@ -87,13 +87,15 @@ class Embedding:
         """
         with opened(path, "embedding", verify=True) as file:
             about = file.attrs
+            contract = read_contract(json.loads(about["contract"]))
+            assert isinstance(contract, SeriesContract)  # only `embed` makes embeddings
             return cls(
                 values=file["values"][:],
                 times=file["times"][:],
                 hop_s=float(about["hop_s"]),
                 channels=tuple(file["channels"].asstr()[:]),
                 model=str(about["model"]),
-                contract=read_contract(json.loads(about["contract"])),
+                contract=contract,
                 weights=str(about["weights"]),
                 source=str(about["source"]),
                 steps=tuple(json.loads(about["steps"])),
