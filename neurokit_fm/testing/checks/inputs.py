@@ -20,6 +20,7 @@ from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.batch.volume import VolumeStream
 from neurokit_fm.contract import Contract, SeriesContract, VolumeContract
+from neurokit_fm.data.channels import Channels
 from neurokit_fm.data.recording import Recording, Signal
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.data.volume import Volume
@@ -109,7 +110,7 @@ class Inputs:
 
     def _volume(self, c: VolumeContract, like: Volume, size: Size, seed: int) -> Volume:
         n = min(size[0], len(c.contrasts))
-        channels = replace(like.channels.take(np.zeros(n, dtype=np.int64)), name=c.contrasts[:n])
+        channels = Channels.of(c.contrasts[:n], kind="contrast", unit="au")
         data = np.random.default_rng(seed).standard_normal((n, *c.shape)).astype(np.float32)
         affine = np.diag([c.spacing_m] * 3 + [1.0])
         return replace(
