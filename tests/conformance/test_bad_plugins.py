@@ -145,8 +145,7 @@ MESSAGES = {
 @pytest.mark.parametrize(("entry", "words"), MESSAGES.items())
 def test_a_failure_says_which_rule_what_was_found_and_how_to_mend_it(entry: str, words: str) -> None:
     ((name, (message,)),) = failures(entry).items()
-    kind = entry.partition(":")[0]
     assert message.startswith(f"{entry}/{name}: ")
-    assert f"\n  rule:  docs/write-a-plugin.md#rules-for-{kind}-entries" in message
+    assert f"\n  rule:  docs/write-a-plugin.md#rules-for-{entry.partition(':')[0].removesuffix('s')}s" in message
     with pytest.raises(NkfmError, match=words):
         raise CheckFailed(message)
