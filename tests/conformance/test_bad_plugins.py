@@ -51,6 +51,7 @@ CAUGHT = {
     "model:unused-parameter": "gradients",
     "model:global-noise": "repeatable_loss",
     "model:overflows": "autocast",
+    "model:loss-reads-padding": "loss_padding",
     "model:on-the-cpu": "meta_device",
     "model:forgets": "save_load",
     "model:bare-error": "too_short",

@@ -26,6 +26,7 @@ from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.data.volume import Volume
 from neurokit_fm.testing.checks.check import expect
 from neurokit_fm.testing.fake import HEAD_RADIUS_M, SERIES, fake_recording
+from neurokit_fm.tokens import Features
 
 LAYOUT = {SeriesStream: "series", PointStream: "points", VolumeStream: "volume", GraphStream: "graph"}
 
@@ -195,6 +196,18 @@ def deviation(found: Tensor | None, expected: Tensor | None) -> float:
         return 0.0
     largest = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
     return float("inf") if math.isnan(largest) else largest
+
+
+def difference(found: Features, expected: Features, samples: tuple[int, int] = (0, 0)) -> float:
+    """How far real tokens and summary of one sample of a batch are from those of one of another."""
+    a, b = samples
+    tokens = deviation(found.tokens[a, found.mask[a]], expected.tokens[b, expected.mask[b]])
+    return max(tokens, deviation(found.pooled()[a], expected.pooled()[b]))
+
+
+def finite(out: Features) -> bool:
+    """Whether all that is real is finite."""
+    return bool(torch.isfinite(out.tokens[out.mask]).all() and torch.isfinite(out.pooled()).all())
 
 
 @contextmanager

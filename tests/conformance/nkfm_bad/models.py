@@ -144,6 +144,13 @@ class GlobalNoise(Honest):
         return torch.randn(tokens.shape)
 
 
+class LossReadsPadding(Honest):
+    name = "loss-reads-padding"
+
+    def loss(self, batch, *, generator=None):
+        return Loss(self(batch).tokens.square().mean())
+
+
 class Overflows(Honest):
     """Right in float32 only."""
 

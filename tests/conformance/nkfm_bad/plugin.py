@@ -48,7 +48,7 @@ def register_models() -> list[Entry]:
         "ignores-mask": "IgnoresMask", "crosses-segments": "CrossesSegments", "counts-padding": "CountsPadding",
         "order-aware": "OrderAware", "declared-order-aware": "DeclaredOrderAware",
         "needs-positions": "NeedsPositions", "unused-parameter": "UnusedParameter", "global-noise": "GlobalNoise",
-        "overflows": "Overflows", "on-the-cpu": "OnTheCpu", "forgets": "Forgets", "bare-error": "BareError",
+        "overflows": "Overflows", "loss-reads-padding": "LossReadsPadding", "on-the-cpu": "OnTheCpu", "forgets": "Forgets", "bare-error": "BareError",
         "one-channel-nan": "OneChannelNaN", "wrong-name": "WrongName", "large": "Large", "fitted": "Fitted",
         "fitted-anyhow": "FittedAnyhow", "images": "Images",
     }  # fmt: skip
