@@ -25,7 +25,10 @@ def read_text(path: Path) -> Recording:
         If the header lacks the rate or the labels, a label names neither ECG nor PPG, or a line holds other numbers
         than one a channel.
     """
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as err:
+        raise DataError(f"{path} is not text ({err})") from err
     header = {}
     for line in lines:
         key, found, value = line.removeprefix("#").partition(":=")
