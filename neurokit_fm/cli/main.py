@@ -20,6 +20,9 @@ from neurokit_fm.registry import commands
 COMMANDS = {
     entry.name: entry
     for entry in (
+        Entry(
+            name="check", target="neurokit_fm.cli.check:check", summary="Hold a plugin against the rules for plugins"
+        ),
         Entry(name="demo", target="neurokit_fm.cli.demo:demo", summary="Run the whole toolkit once, offline"),
         Entry(
             name="doctor", target="neurokit_fm.cli.doctor:doctor", summary="Find out what is wrong with this install"

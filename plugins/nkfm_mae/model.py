@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from neurokit_fm import Batch, Features, Loss, Model, SeriesContract, Tokens
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import DataError
-from neurokit_fm.nn.blocks import Transformer
-from neurokit_fm.nn.encoder import TokenEncoder
+from neurokit_fm.nn.blocks import Transformer, TransformerConfig
+from neurokit_fm.nn.encoder import TokenEncoder, TokenEncoderConfig
 from neurokit_fm.nn.pooling import AttentionPool
 from nkfm_mae.config import MaskedAutoencoderConfig
 from nkfm_mae.masking import draw
@@ -59,6 +59,15 @@ class MaskedAutoencoder(Model):
     name = "mae"
     config_class = MaskedAutoencoderConfig
     accepts = (SeriesStream,)
+    example = MaskedAutoencoderConfig(
+        encoder=TokenEncoderConfig(
+            tokenizer={"name": "patch", "length_s": 0.5, "hop_s": 0.5},
+            encoding={"name": "fourier-4d", "freqs": 3, "step_s": 0.5},
+            transformer=TransformerConfig(width=32, depth=2, heads=2, head_dim=16),
+        ),
+        decoder=TransformerConfig(width=16, depth=1, heads=1, head_dim=16),
+    )
+    example_contract = SeriesContract(min_window_s=0.5, frame="template")
 
     def __init__(self, config: MaskedAutoencoderConfig, contract: SeriesContract):
         super().__init__(config, contract)
