@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -54,7 +55,7 @@ def checked_name(name: str, kind: str) -> str:
         tidy = re.sub(r"[^a-z0-9]+", "-", noun.lower()).strip("-0123456789")
         raise click.BadParameter(
             f"{name!r} is not lower-case letters, digits and single hyphens, with a letter first."
-            + (f" Did you mean {tidy!r}?" if tidy else ""),
+            + (f" Did you mean {tidy!r}?" if len(tidy) > 1 else ""),
             param_hint="NAME",
         )
     registry = KINDS[_hook(kind)]
@@ -104,6 +105,7 @@ def write_plugin(noun: str, kind: str, out: Path) -> Path:
         "distribution": f"nkfm-{noun}",
         "summary": f"{noun.replace('-', ' ').capitalize()} {kind}",
         "bounds": f">={major}.{minor},<{major}.{minor + 2}",  # public names live on for two minor versions
+        "year": date.today().year,
         "has_config": kind in ("tokenizer", "encoding", "model"),
     }
     templates = files("neurokit_fm") / "templates" / "plugin"

@@ -122,32 +122,40 @@ def test_the_installed_plugin_keeps_the_rules(installed) -> None:
     assert "tokenizer beat" in installed.nkfm("check", "nkfm_heartbeat")
 
 
-def test_a_model_composed_by_name_is_trained_saved_reloaded_and_embeds(installed, tmp_path: Path) -> None:
-    ecg = text_file(tmp_path / "ecg.txt")
-    said = installed.nkfm("heartbeat", str(ecg), "--out", "heart", "--steps", "30", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def trained(installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `ecg.txt` and the model `heart` that the plugin's own command made of it."""
+    folder = tmp_path_factory.mktemp("heart")
+    ecg = text_file(folder / "ecg.txt")
+    said = installed.nkfm("heartbeat", str(ecg), "--out", "heart", "--steps", "30", cwd=folder)
     before, after = (float(word) for word in said.split("loss ")[1].split(" in ")[0].split(" -> "))
     assert after < 0.8 * before
+    return folder
 
-    config = json.loads((tmp_path / "heart" / "config.json").read_text(encoding="utf-8"))
+
+def test_a_model_is_composed_by_name(trained: Path) -> None:
+    config = json.loads((trained / "heart" / "config.json").read_text(encoding="utf-8"))
     assert config["neurokit_fm"]["model"] == "mae"
     assert config["config"]["encoder"]["tokenizer"] == {"name": "beat"}
     assert config["config"]["encoder"]["encoding"]["name"] == "fourier-4d"
 
-    done = json.loads(installed.nkfm("embed", "ecg.txt", "--model", "heart", "-o", "a.h5", "--json", cwd=tmp_path))
+
+def test_it_is_reloaded_with_its_fingerprint_and_embeds_from_the_command_line(installed, trained: Path) -> None:
+    done = json.loads(installed.nkfm("embed", "ecg.txt", "--model", "heart", "-o", "a.h5", "--json", cwd=trained))
     assert "fingerprint replayed within 0.0e+00" in done["load_report"]
     assert [(row["windows"], row["width"], row["status"]) for row in done["files"]] == [(4, 64, "embedded")]
-    made = nkfm.Embedding.load(tmp_path / "a.h5")  # needs no plugin
+    made = nkfm.Embedding.load(trained / "a.h5")  # needs no plugin
     assert made.contract.modality == "ecg"
     assert np.isfinite(made.values).all()
     assert made.times.tolist() == [[0, 5], [5, 10], [10, 15], [15, 20]]
 
-    text_file(tmp_path / "ppg.txt", "PPG")
-    said = installed.nkfm("embed", "ppg.txt", "--model", "heart", "-o", "b.h5", cwd=tmp_path, expect=1)
+
+def test_a_recording_of_the_new_modality_is_read_and_refused_by_a_model_of_another(installed, trained: Path) -> None:
+    text_file(trained / "ppg.txt", "PPG")
+    said = installed.nkfm("embed", "ppg.txt", "--model", "heart", "-o", "b.h5", cwd=trained, expect=1)
     assert "has no ecg time series; it holds ppg" in said
 
 
-def test_without_the_plugin_the_saved_model_says_what_is_missing(installed, tmp_path: Path) -> None:
-    code = "from nkfm_heartbeat.command import autoencoder; autoencoder().save_pretrained('heart')"
-    installed.run(installed.python, "-c", code, cwd=tmp_path)
+def test_without_the_plugin_the_saved_model_says_what_is_missing(trained: Path) -> None:
     with pytest.raises(LookupError, match="no tokenizer called 'beat'"):
-        nkfm.load_model(tmp_path / "heart")
+        nkfm.load_model(trained / "heart")
