@@ -18,7 +18,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples", "sg_execution_times.rst", "generated/gallery/sg_execution_times.rst"]
+exclude_patterns = ["_build", "examples"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
@@ -37,7 +37,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
-    "min_reported_time": 1000,
+    "write_computation_times": False,
 }
 
 

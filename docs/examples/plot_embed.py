@@ -2,9 +2,8 @@
 Embed a recording and look at it
 ================================
 
-A small masked autoencoder learns from four minutes of EEG, then gives every two seconds of them a vector. Drawn in two
-dimensions, the vectors show how the recording moved on. Such a model knows this one recording and nothing else; with a
-pretrained one the first step falls away: ``model = nkfm.load_model(...)``.
+A small masked autoencoder learns from four minutes of EEG, then gives every two seconds of them a vector. Such a model
+knows this one recording and nothing else; with a pretrained one the training falls away: ``nkfm.load_model(...)``.
 """
 
 # %%
@@ -56,6 +55,8 @@ print(f"held-out loss {history.held_out_start:.3f} -> {history.held_out_end:.3f}
 # %%
 # One vector every two seconds
 # ----------------------------
+# Drawn along their two largest components. The colour is time: early and late windows mix, so what these two components
+# follow is not a slow drift of the recording.
 
 embedding = nkfm.embed(model, recording)
 print(embedding.values.shape)

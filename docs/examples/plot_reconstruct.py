@@ -66,6 +66,6 @@ for panel, row in zip(panels, rows.tolist(), strict=True):
     panel.plot(seconds, batch["eeg"].values[0, row, : predicted.shape[1]], color="0.6", label="signal")
     panel.plot(seconds, predicted[row], color="C3", label="predicted where hidden")
     panel.set_ylabel(f"{batch['eeg'].names[0][row]} (z-score)")
-panels[0].legend(loc="upper right", ncols=2)
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 panels[-1].set_xlabel("time (s)")
 plt.show()
