@@ -35,9 +35,9 @@ def part(source: str, name: str) -> str:
 def rule_tables() -> str:
     """Every rule of the conformance suite, in the words of its check."""
     sections = []
-    for kind, held in rules().items():
+    for section, held in rules().items():
         rows = table(("check", "rule"), [(f"`{name}`", words) for name, words in held], markdown=True)
-        sections.append(f"\n### Rules for {'all' if kind == 'entry' else kind} entries\n\n{rows}\n")
+        sections.append(f"\n### Rules for {section}\n\n{rows}\n")
     return "".join([*sections, "\n"])
 
 

@@ -45,22 +45,19 @@ def checks_for(plugin: str | None = None) -> list[Check]:
     checks = []
     for name in wanted:
         only = () if name not in broken else (entries.loads,)
-        checks += [_check("plugin", name, rule, name) for rule in only or entries.PLUGIN_CHECKS]
+        checks += [_check("plugin", name, rule, "plugins", name) for rule in only or entries.PLUGIN_CHECKS]
         for kind, entry in offered:
             if entry.plugin == name:
-                module = _module(kind)
-                case = module.CASE(kind, entry)
-                every = (*entries.CHECKS, *entries.FIELDS.get(kind, ()), *module.CHECKS)
-                checks += [_check(NOUNS[kind], entry.name, rule, case) for rule in every]
+                case = _module(kind).CASE(kind, entry)
+                for section, each in (("entries", entries.CHECKS), (kind, _rules_of(kind))):
+                    checks += [_check(NOUNS[kind], entry.name, rule, section, case) for rule in each]
     return checks
 
 
 def rules() -> dict[str, list[tuple[str, str]]]:
-    """Names and words of all rules, by kind; ``entry`` holds those of every kind."""
-    found = {"plugin": entries.PLUGIN_CHECKS, "entry": entries.CHECKS}
-    for kind, noun in NOUNS.items():
-        found[noun] = (*entries.FIELDS.get(kind, ()), *_module(kind).CHECKS)
-    return {noun: [(rule.__name__, rule_text(rule)) for rule in each] for noun, each in found.items()}
+    """Names and words of all rules by section: ``plugins``, ``entries`` (of every kind), and each kind."""
+    found = {"plugins": entries.PLUGIN_CHECKS, "entries": entries.CHECKS, **{kind: _rules_of(kind) for kind in KINDS}}
+    return {section: [(rule.__name__, rule_text(rule)) for rule in each] for section, each in found.items()}
 
 
 def parametrize_checks(plugin: str, *, xfail: Mapping[str, str] | None = None) -> Any:
@@ -101,8 +98,13 @@ def parametrize_checks(plugin: str, *, xfail: Mapping[str, str] | None = None) -
     return pytest.mark.parametrize("check", params)
 
 
-def _check(kind: str, entry: str, rule: Rule, subject: Any) -> Check:
-    return Check(kind=kind, entry=entry, name=rule.__name__, rule=rule_text(rule), run=partial(rule, subject))
+def _check(kind: str, entry: str, rule: Rule, section: str, subject: Any) -> Check:
+    run, words = partial(rule, subject), rule_text(rule)
+    return Check(kind=kind, entry=entry, name=rule.__name__, rule=words, section=section, run=run)
+
+
+def _rules_of(kind: str) -> tuple[Rule, ...]:
+    return (*entries.FIELDS.get(kind, ()), *_module(kind).CHECKS)
 
 
 def _module(kind: str) -> Any:

@@ -62,6 +62,8 @@ class Check:
         ``tokenizer``, ``patch``.
     name, rule : str
         ``padding``, and what it demands in a sentence.
+    section : str
+        Where the rule is written: ``entries`` for those of every kind, else the kind's plural.
     run : callable
         Raises `Broken`, `CheckSkipped`, or whatever the plugin raises.
     """
@@ -70,6 +72,7 @@ class Check:
     entry: str
     name: str
     rule: str
+    section: str
     run: Callable[[], None]
 
     @property
@@ -80,7 +83,7 @@ class Check:
     @property
     def link(self) -> str:
         """Where the rule is written."""
-        return f"{PAGE}#rules-for-{self.kind}-entries"
+        return f"{PAGE}#rules-for-{self.section}"
 
     def __call__(self) -> None:
         """Run the check.

@@ -100,6 +100,7 @@ def offline(case: DatasetCase) -> None:
 
 def first_recording(case: DatasetCase) -> None:
     """The first recording holds signals, and is of the subject its row names."""
+    case.rests_on(table)
     recording = case.first
     expect(recording.signals, "no signal", "return a Recording with at least one signal")
     says, row = recording.info.subject, case.dataset.table[0]["subject"]

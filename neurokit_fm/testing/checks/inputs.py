@@ -20,11 +20,13 @@ from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.batch.volume import VolumeStream
 from neurokit_fm.contract import Contract, SeriesContract, VolumeContract
+from neurokit_fm.data.channels import Channels
 from neurokit_fm.data.recording import Recording, Signal
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.data.volume import Volume
 from neurokit_fm.testing.checks.check import expect
 from neurokit_fm.testing.fake import HEAD_RADIUS_M, SERIES, fake_recording
+from neurokit_fm.tokens import Features
 
 LAYOUT = {SeriesStream: "series", PointStream: "points", VolumeStream: "volume", GraphStream: "graph"}
 
@@ -109,7 +111,7 @@ class Inputs:
 
     def _volume(self, c: VolumeContract, like: Volume, size: Size, seed: int) -> Volume:
         n = min(size[0], len(c.contrasts))
-        channels = replace(like.channels.take(np.zeros(n, dtype=np.int64)), name=c.contrasts[:n])
+        channels = Channels.of(c.contrasts[:n], kind="contrast", unit="au")
         data = np.random.default_rng(seed).standard_normal((n, *c.shape)).astype(np.float32)
         affine = np.diag([c.spacing_m] * 3 + [1.0])
         return replace(
@@ -194,6 +196,18 @@ def deviation(found: Tensor | None, expected: Tensor | None) -> float:
         return 0.0
     largest = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
     return float("inf") if math.isnan(largest) else largest
+
+
+def difference(found: Features, expected: Features, samples: tuple[int, int] = (0, 0)) -> float:
+    """How far real tokens and summary of one sample of a batch are from those of one of another."""
+    a, b = samples
+    tokens = deviation(found.tokens[a, found.mask[a]], expected.tokens[b, expected.mask[b]])
+    return max(tokens, deviation(found.pooled()[a], expected.pooled()[b]))
+
+
+def finite(out: Features) -> bool:
+    """Whether all that is real is finite."""
+    return bool(torch.isfinite(out.tokens[out.mask]).all() and torch.isfinite(out.pooled()).all())
 
 
 @contextmanager

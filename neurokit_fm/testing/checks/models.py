@@ -24,7 +24,9 @@ from neurokit_fm.testing.checks.inputs import (
     LAYOUT,
     Inputs,
     deviation,
+    difference,
     filled,
+    finite,
     over,
     permuted,
     seeded,
@@ -71,18 +73,6 @@ class ModelCase(Case):
     def run(self, batch: Batch) -> Features:
         """Features in evaluation mode."""
         return self.model(batch)  # type: ignore[no-any-return]
-
-
-def difference(found: Features, expected: Features, samples: tuple[int, int] = (0, 0)) -> float:
-    """How far real tokens and summary of one sample of a batch are from those of one of another."""
-    a, b = samples
-    tokens = deviation(found.tokens[a, found.mask[a]], expected.tokens[b, expected.mask[b]])
-    return max(tokens, deviation(found.pooled()[a], expected.pooled()[b]))
-
-
-def finite(out: Features) -> bool:
-    """Whether all that is real is finite."""
-    return bool(torch.isfinite(out.tokens[out.mask]).all() and torch.isfinite(out.pooled()).all())
 
 
 def builds(case: ModelCase) -> None:
@@ -226,6 +216,18 @@ def repeatable_loss(case: ModelCase) -> None:
     expect(one == other, f"{one:g} and {other:g}", "draw all randomness from `generator`")
 
 
+def loss_padding(case: ModelCase) -> None:
+    """The loss does not depend on what padding holds either."""
+    case.rests_on(padding, repeatable_loss)
+    values = []
+    for value in (0.0, 1e6):
+        with torch.no_grad():
+            loss = case.model.loss(over(case.mixed(), filled, value), generator=torch.Generator().manual_seed(7))
+        values.append(loss.total[None])
+    far = deviation(values[1], values[0])
+    expect(far < CLOSE, f"with 1e6 in padding it differs by {far:.2g}", "average over real tokens only")
+
+
 def autocast(case: ModelCase) -> None:
     """Inside a bfloat16 autocast features and loss are finite."""
     case.rests_on(features)
@@ -293,5 +295,5 @@ def too_short(case: ModelCase) -> None:
 CASE = ModelCase
 CHECKS: tuple[Rule, ...] = (
     builds, config, fit, features, deterministic, padding, independence, packing, permutation, unknown_positions,
-    gradients, repeatable_loss, autocast, meta_device, save_load, shortest, too_short,
+    gradients, repeatable_loss, loss_padding, autocast, meta_device, save_load, shortest, too_short,
 )  # fmt: skip
