@@ -1,10 +1,16 @@
 """What `nkfm new plugin` writes passes everything at once, whatever it offers."""
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from neurokit_fm.cli.new import OFFERS
+
+ROOT = Path(__file__).parents[2]
+PIP = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation"]
 
 CHECK_ALL = """
 from neurokit_fm.cli.check import run
@@ -53,3 +59,12 @@ def test_what_is_written_is_formatted_and_says_whose_it_is(written) -> None:
         assert text.endswith("\n")
         assert not text.endswith("\n\n")
         assert max(map(len, text.splitlines())) <= 130
+
+
+def test_the_templates_are_in_the_wheel(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "pip", "wheel", *PIP, "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(line, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("neurokit_fm/templates/plugin/")}
+    here = (ROOT / "neurokit_fm" / "templates" / "plugin").rglob("*.jinja")
+    assert names == {str(path.relative_to(ROOT)) for path in here}
