@@ -10,7 +10,7 @@ from nkfm_simulate.artefacts import BLINK_AM, blink
 from nkfm_simulate.config import ActivityConfig, SimulationConfig
 from nkfm_simulate.noise import Rows, ShapedNoise, generator, hop_length
 from nkfm_simulate.schedule import BLINK_S, HANDS, Schedule, Times, superpose
-from nkfm_simulate.sources import EYES, NAMED, Sources
+from nkfm_simulate.sources import EYES, Sources
 
 RHYTHMS = {
     "occipital-left": "alpha",
@@ -29,7 +29,7 @@ ENVELOPE_HZ = 0.5
 """Bandwidth of the slow envelope of a rhythm."""
 REGION_GAIN, RHYTHM_GAIN = 0.3, 0.5
 """How much states differ (standard deviation of the logarithm), for the background and for rhythms."""
-_STATES = 7
+_STATES = 7  # key of their random stream
 
 _HAND_AREAS = ("motor-right", "motor-left")
 """Opposite to the hands, in the order of `HANDS`."""
@@ -167,6 +167,3 @@ def peaks(config: ActivityConfig, rng: np.random.Generator) -> dict[str, float]:
     """Draw a subject's peak frequencies."""
     usual = {"alpha": config.alpha_hz, "mu": config.mu_hz, "beta": config.beta_hz}
     return {kind: hz + config.frequency_jitter_hz * rng.standard_normal() for kind, hz in usual.items()}
-
-
-assert set(RHYTHMS) <= set(NAMED)

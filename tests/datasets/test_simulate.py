@@ -117,7 +117,7 @@ def spectrum(x, sfreq=250.0):
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
 def test_the_background_falls_with_the_planted_slope(slope):
     activity = ActivityConfig(slope=slope, states=1, alpha_nam=0, mu_nam=0, beta_nam=0)
-    config = SimulationConfig(duration_s=200, task="rest", artefacts=CLEAN, activity=activity)
+    config = SimulationConfig(duration_s=120, task="rest", artefacts=CLEAN, activity=activity)
     for name in ("eeg", "sources"):
         x = simulate(config)[name].read()
         frequency, power = spectrum(x[x.std(axis=1) > 0])
@@ -339,12 +339,12 @@ def accuracy(effect, seed):
     """Band power LDA of each subject's first session, tested on the second."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    config = SimulationConfig(subjects=2, sessions=2, duration_s=200, effect=effect)
+    config = SimulationConfig(subjects=2, sessions=2, duration_s=200, effect=effect, sfreq=128)
     data = nkfm.datasets.load("simulated")(config, seed=seed)
     right = []
     for subject in range(2):
         parts = [raw_trials(data.take([2 * subject + session])) for session in range(2)]
-        x = [log_band_power(p.x.astype(np.float64), 250.0) for p in parts]
+        x = [log_band_power(p.x.astype(np.float64), 128.0) for p in parts]
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x[0], parts[0].y)
         right.extend(model.predict(x[1]) == parts[1].y)
     return np.mean(right), len(right)
