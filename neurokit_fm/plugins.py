@@ -26,6 +26,7 @@ BUILT_IN = (
     "nkfm_pos4d",
     "nkfm_reve",
     "nkfm_samples",
+    "nkfm_simulate",
     "nkfm_store",
 )
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
