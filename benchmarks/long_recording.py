@@ -72,11 +72,11 @@ def watch_private(peak, stop):
 def measure(path, size, dtype):
     """One case, in this process."""
     import torch
-    from nkfm_reve.config import CONTRACT, ReveConfig
-    from nkfm_reve.model import Reve
 
     import neurokit_fm as nkfm
     from neurokit_fm.testing.fake import fake_recording
+    from nkfm_reve.config import CONTRACT, ReveConfig
+    from nkfm_reve.model import Reve
 
     torch.set_num_threads(2)
     torch.manual_seed(0)

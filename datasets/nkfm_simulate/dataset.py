@@ -148,6 +148,7 @@ def simulate(config: SimulationConfig | None = None, *, seed: int = 0, subject: 
         data=SimulatedSamples(activity, (len(truth), shape)), sfreq=config.sfreq, channels=truth, modality="sources"
     )
     about = {
+        "provenance": "made by nkfm_simulate: dipoles in a spherical head, nothing recorded",
         "simulation": write_config(config),
         "seed": seed,
         "peaks_hz": frequencies,
