@@ -30,6 +30,7 @@ COMMANDS = {
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
         Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file or model folder is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
+        Entry(name="new", target="neurokit_fm.cli.new:new", summary="Start a plugin that passes every check"),
     )
 }
 """The commands of the core; plugins add theirs through `register_commands`."""

@@ -164,7 +164,7 @@ class Transformer(nn.Module):
         packing: Packing | None = None
         if segment is not None:
             mask = None
-        elif mask is not None and (x.is_meta or not pack):
+        elif mask is not None and (x.is_meta or not pack or not bool(mask.any())):
             pass
         elif mask is not None and not bool(mask.all()):
             packing = Packing.of(mask)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from neurokit_fm import Batch, Features, Loss, Model, SeriesContract, Tokens
 from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.errors import DataError
 from neurokit_fm.nn.blocks import Transformer, TransformerConfig
 from neurokit_fm.nn.encoder import TokenEncoder, TokenEncoderConfig
 from neurokit_fm.nn.pooling import AttentionPool
@@ -112,11 +113,21 @@ class MaskedAutoencoder(Model):
             For the masks and, in training, the position noise. In evaluation, no generator means the same mask always.
         full : bool
             Also predict from the global token.
+
+        Raises
+        ------
+        DataError
+            If no real token is hidden.
         """
         if generator is None and not self.training:
             generator = torch.Generator().manual_seed(42)
         target = self.encoder.tokenizer.cut(batch.the(SeriesStream))
         hidden = draw(target, self.config.mask, generator) if hidden is None else hidden & target.mask
+        if not bool(hidden.any()):
+            raise DataError(
+                f"the masks hide none of {int(target.mask.sum())} tokens, so there is nothing to predict. Block masks hide "
+                f"int(ratio * channels) channels at each step; for few channels use kind='random' (now {self.config.mask})"
+            )
         coords = self._jitter(target, generator) if self.training and self.config.noise_m else target.coords
         dtype = self.to_raw.weight.dtype
         position = self.encoder.encoding(coords).to(dtype)  # (B, N, D)

@@ -125,3 +125,11 @@ def test_attention_pool_of_layers_equals_the_pool_of_their_concatenation():
     joined = pool(torch.cat([x, 2 * x], dim=1), torch.cat([mask, mask], dim=1))
     torch.testing.assert_close(both, joined, **CLOSE)
     assert not pool(x, torch.zeros_like(mask)).any()
+
+
+def test_a_batch_without_any_real_token_comes_out_finite():
+    x, mask = padded()
+    for none in (torch.zeros_like(mask), mask[:, :0]):
+        out, _ = transformer()(x[:, : none.shape[1]], none)
+        assert out.shape == (len(LENGTHS), none.shape[1], 16)
+        assert torch.isfinite(out).all()

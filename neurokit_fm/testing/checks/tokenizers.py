@@ -127,6 +127,17 @@ def _places(tokens: Tokens, b: int) -> set[tuple[int, ...]]:
     return {tuple(place) for place in tokens.index[b, tokens.mask[b]].tolist()}
 
 
+def _clock(seconds: Tensor, steps: Tensor) -> None:
+    """Hold the times (K,) of one sample against its steps (K,)."""
+    each = sorted(set(steps.tolist()))
+    for step in each:
+        when = seconds[steps == step]
+        found = f"step {step} of one sample at {when.min():g} to {when.max():g} s"
+        expect(when.max() - when.min() < 1e-6, found, "one step, one time, in all channels of a sample")
+    starts = [float(seconds[steps == step][0]) for step in each]
+    expect(starts == sorted(set(starts)), f"steps at {starts} s", "times must ascend with the step")
+
+
 def coords(case: TokenizerCase) -> None:
     """Coordinates are those of the token's own channel and step: finite where known, NaN where unknown.
 
@@ -135,19 +146,11 @@ def coords(case: TokenizerCase) -> None:
     case.rests_on(mask)
     stream = case.stream(*case.inputs.sizes)
     tokens = case.tokenizer.cut(stream)
-    seconds, rows, steps = tokens.coords[..., 3][tokens.mask], tokens.index[..., 0], tokens.index[..., 1][tokens.mask]
+    seconds, rows = tokens.coords[..., 3][tokens.mask], tokens.index[..., 0]
     if case.is_series:
         expect(torch.isfinite(seconds).all(), "times that are not finite", "give seconds from the start of the window")
-        each = sorted(set(steps.tolist()))
-        for step in each:
-            when = seconds[steps == step]
-            expect(
-                when.max() - when.min() < 1e-6,
-                f"step {step} at {when.min():g} to {when.max():g} s",
-                "one step, one time",
-            )
-        starts = torch.stack([seconds[steps == step][0] for step in each])
-        expect((starts.diff() > 0).all(), f"steps at {starts.tolist()} s", "times must ascend with the step")
+        for b in range(len(tokens.mask)):  # tokens placed by what the signal holds lie elsewhere in each sample
+            _clock(tokens.coords[b, tokens.mask[b], 3], tokens.index[b, tokens.mask[b], 1])
         if _per_channel(case):
             own = stream.positions.gather(1, rows[..., None].expand(-1, -1, 3))[tokens.mask]
             off = (tokens.coords[..., :3][tokens.mask] - own).abs().amax(-1)
