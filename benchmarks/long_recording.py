@@ -4,23 +4,21 @@
 
 Set-up: 64 channels at 250 Hz in the store (int16 and float32) and as FIF, 20 minutes and 2 hours long; read, checked,
 conditioned for REVE (band pass, resampling to 200 Hz, z-score) and run through a model with random weights in windows
-of 10 s, each case in a fresh process with two threads. `rise` is the peak resident memory over that of a process that
-has imported everything and built the model, `private` the part of the peak that is not pages of mapped files (those
-the system takes back when it needs them; Linux only). x real time and channel-seconds/s count the whole call;
-`contract` is the time up to the first batch, `model` the time inside the model.
+of 10 s, each case in a fresh process. `rise` is the peak resident memory over that of a process that has imported
+everything and built the model, `private` the part of the peak that is not pages of mapped files (those the system takes
+back when it needs them; Linux only). x real time and channel-seconds/s count the whole call; `contract` is the time up
+to the first batch, `model` the time inside the model. With one thread (the default) times are processor times, which
+other work on the machine hardly touches; with more they are wall times and need a quiet machine.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 CHANNELS, SFREQ = 64, 250
 MODELS = {
@@ -69,7 +67,7 @@ def watch_private(peak, stop):
         peak[0] = max(peak[0], *(int(n.split()[1]) / 1024 for n in status.read_text().splitlines() if "RssAnon" in n))
 
 
-def measure(path, size, dtype):
+def measure(path, size, dtype, threads):
     """One case, in this process."""
     import torch
 
@@ -78,7 +76,8 @@ def measure(path, size, dtype):
     from nkfm_reve.config import CONTRACT, ReveConfig
     from nkfm_reve.model import Reve
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(threads))
+    clock = time.process_time if int(threads) == 1 else time.perf_counter
     torch.manual_seed(0)
     model = Reve(ReveConfig(**MODELS[size]), CONTRACT).to(getattr(torch, dtype))
     nkfm.embed(model, fake_recording(n_channels=32, duration_s=20.0, sfreq=SFREQ))  # imports, first-call work
@@ -87,12 +86,12 @@ def measure(path, size, dtype):
     watcher.start()
 
     entered, inside = [], []
-    model.register_forward_pre_hook(lambda *_: entered.append(time.perf_counter()))
-    model.register_forward_hook(lambda *_: inside.append(time.perf_counter() - entered[-1]))
-    begin = time.perf_counter()
+    model.register_forward_pre_hook(lambda *_: entered.append(clock()))
+    model.register_forward_hook(lambda *_: inside.append(clock() - entered[-1]))
+    begin = clock()
     recording = nkfm.read(path)
     made = nkfm.embed(model, recording)
-    total = time.perf_counter() - begin
+    total = clock() - begin
     stop.set()
     watcher.join()
     seconds = recording["eeg"].duration
@@ -117,9 +116,10 @@ def main():
     parser.add_argument(
         "--formats", nargs="+", default=["int16", "float32", "fif"], choices=["int16", "float32", "fif"]
     )
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", help="where to put the temporary files; default: the system's")
     parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write:
         write(Path(options.write[0]), int(options.write[1]))
@@ -143,7 +143,7 @@ def main():
                 run("--write", path, minutes)
                 for size in options.sizes if form == "int16" else options.sizes[:1]:
                     for dtype in options.dtypes:
-                        row = json.loads(run("--child", path, size, dtype).splitlines()[-1])
+                        row = json.loads(run("--child", path, size, dtype, options.threads).splitlines()[-1])
                         print(
                             f"{form + f' {minutes} min':18} {size + ' ' + dtype:16} {row['windows']:7} {row['peak']:8,.0f} "
                             f"{row['rise']:6,.0f} {row['private']:7,.0f} {row['total']:7.1f} {row['contract']:8.1f} "
