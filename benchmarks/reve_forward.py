@@ -28,13 +28,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from nkfm_reve.config import BASE, CONTRACT
-from nkfm_reve.convert import to_reference
-from nkfm_reve.model import Reve
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.nn.blocks import Transformer, TransformerConfig
+from nkfm_reve.config import BASE, CONTRACT
+from nkfm_reve.convert import to_reference
+from nkfm_reve.model import Reve
 
 WINDOW, HOP = 200, 180
 SHAPES = ((2, 64, 2000), (8, 22, 800))
