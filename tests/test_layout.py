@@ -85,7 +85,7 @@ def test_the_core_stays_small() -> None:
     whole = {path.relative_to(CORE): code_lines(path) for path in CORE.rglob("*.py")}
     uses = ("cli", "probing", "report", "testing", "training")
     assert sum(n for path, n in whole.items() if path.parts[0] not in uses) < 4000
-    assert sum(whole.values()) < 6000
+    assert sum(whole.values()) < 7000
     assert statistics.median(lines(path) for path in CORE.rglob("*.py")) <= 150
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
         Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file or model folder is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
+        Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
     )
 }
 """The commands of the core; plugins add theirs through `register_commands`."""
