@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurokit_fm.checkpoints import LoadReport, PublishedWeights, digest
+from neurokit_fm.contract import Contract, read_contract
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
 from neurokit_fm.folder import CARD, CONFIG, FINGERPRINT, WEIGHTS, load_folder, read_json, read_tensors
 from neurokit_fm.registry import weights
@@ -69,6 +70,47 @@ def load_model(
     logger.info("%s: %s", name, report)
     model.load_report, model.reference = report, name
     return model.to(device=device, dtype=dtype)
+
+
+def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> Contract:
+    """Read the contract of a model, without its weights.
+
+    Parameters
+    ----------
+    ref : str or path
+        JSON file that holds a contract, or whatever `load_model` takes.
+    token : str, optional
+        For private repositories.
+
+    Raises
+    ------
+    UnknownName
+        If the reference is none of these.
+    WeightsError
+        If there is no contract in it.
+    ConfigError
+        If the contract holds an unknown key.
+    """
+    name = os.fspath(ref)
+    if Path(name).is_file():
+        values, source = read_json(Path(name)), name
+    elif Path(name).is_dir():
+        values, source = read_json(Path(name) / CONFIG), str(Path(name) / CONFIG)
+    elif name in weights:
+        published: PublishedWeights = weights.load(name)
+        return published.contract
+    elif name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith(".json"):
+        repo, _, revision = name.partition("@")
+        values, source = read_json(_download(repo, revision or "main", [CONFIG], token) / CONFIG), name
+    else:
+        raise UnknownName(
+            f"no contract {name!r}: not a JSON file, not a model folder, not in the catalogue, not owner/name on the "
+            f"Hub.{did_you_mean(name, weights)}"
+        )
+    found = values.get("contract", values)
+    if not isinstance(found, dict) or "layout" not in found:
+        raise WeightsError(f"{source} holds no contract: neither it nor its 'contract' names a layout")
+    return read_contract(found)
 
 
 def _load_published(published: PublishedWeights, token: str | None) -> tuple[Model, LoadReport]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +63,33 @@ def read(path: str | os.PathLike[str]) -> Recording:
     return recording
 
 
+def find_recordings(inputs: Sequence[str]) -> list[Path]:
+    """Expand files, folders and patterns to recordings, in order and without repetition.
+
+    Raises
+    ------
+    FileNotFoundError
+        If an input matches nothing.
+    DataError
+        If a folder holds no file that a reader knows.
+    """
+    found: dict[Path, None] = {}
+    for item in inputs:
+        path = Path(item)
+        if path.is_file() or (path.is_dir() and reader_for(path) is not None):
+            matches = [path]
+        elif path.is_dir():
+            matches = _search(path)
+            if not matches:
+                raise DataError(f"{path} holds no recording that a reader knows (`nkfm list readers`)")
+        else:
+            matches = sorted(Path(m) for m in glob.glob(item, recursive=True) if reader_for(m) is not None)
+            if not matches:
+                raise FileNotFoundError(f"no such file or folder, and no recording matches: {item}")
+        found |= dict.fromkeys(matches)
+    return list(found)
+
+
 def from_mne(instance: Any) -> Recording:
     """Make a Recording of an MNE `Raw`, `Epochs` or `Evoked` object; samples are read from it on demand.
 
@@ -71,3 +100,16 @@ def from_mne(instance: Any) -> Recording:
     """
     recording: Recording = readers.load("mne-object")(instance)
     return recording
+
+
+def _search(folder: Path) -> list[Path]:
+    """Recordings below a folder; a recording that is itself a folder is not searched further."""
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if reader_for(path) is not None:
+            found.append(path)
+        elif path.is_dir():
+            found += _search(path)
+    return found

@@ -24,6 +24,7 @@ LAYERS = (
     ("model",),
     ("dataset", "windows", "splits"),
     ("fingerprint", "folder", "hub"),
+    ("corpus",),
     ("training", "probing", "embedding", "bridge"),
     ("report",),
     ("testing",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurokit_fm.errors import DataError, NkfmError, StoreError
+from neurokit_fm.reading import find_recordings
 
 if TYPE_CHECKING:
     from neurokit_fm.data.recording import Recording
@@ -74,35 +74,6 @@ def embed(
     _print(rows, model, as_json)
     if any(row["status"] == "failed" for row in rows):
         sys.exit(1)
-
-
-def find_recordings(inputs: Sequence[str]) -> list[Path]:
-    """Expand files, folders and patterns to recordings, in order and without repetition.
-
-    Raises
-    ------
-    FileNotFoundError
-        If an input matches nothing.
-    DataError
-        If a folder holds no file that a reader knows.
-    """
-    from neurokit_fm.reading import reader_for
-
-    found: dict[Path, None] = {}
-    for item in inputs:
-        path = Path(item)
-        if path.is_file() or (path.is_dir() and reader_for(path) is not None):
-            matches = [path]
-        elif path.is_dir():
-            matches = _search(path)
-            if not matches:
-                raise DataError(f"{path} holds no recording that a reader knows (`nkfm list readers`)")
-        else:
-            matches = sorted(Path(m) for m in glob.glob(item, recursive=True) if reader_for(m) is not None)
-            if not matches:
-                raise FileNotFoundError(f"no such file or folder, and no recording matches: {item}")
-        found |= dict.fromkeys(matches)
-    return list(found)
 
 
 def output_names(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
@@ -190,21 +161,6 @@ def _without(recording: Recording, drop: Sequence[str]) -> Recording:
     }
     info = replace(recording.info, steps=(*recording.info.steps, f"dropped {', '.join(drop)}"))
     return replace(recording, signals=signals, info=info)
-
-
-def _search(folder: Path) -> list[Path]:
-    """Recordings below a folder; a recording that is itself a folder is not searched further."""
-    from neurokit_fm.reading import reader_for
-
-    found: list[Path] = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if reader_for(path) is not None:
-            found.append(path)
-        elif path.is_dir():
-            found += _search(path)
-    return found
 
 
 def _common_start(names: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ class Quality:
         Time of the first sample that is NaN or infinite; NaN if there is none.
     flat : ndarray, shape (C,), bool
         True where the channel never changes.
+    mean : ndarray, shape (C,), float64, SI units
+        Over the whole recording; a sample that is not finite counts as 0.
     std : ndarray, shape (C,), float64, SI units
         Standard deviation over the whole recording; slow drift counts.
     short_std : ndarray, shape (C,), float64, SI units
@@ -32,6 +34,7 @@ class Quality:
 
     first_bad_s: npt.NDArray[np.float64]
     flat: npt.NDArray[np.bool_]
+    mean: npt.NDArray[np.float64]
     std: npt.NDArray[np.float64]
     short_std: npt.NDArray[np.float64]
 
@@ -69,4 +72,5 @@ def inspect(series: TimeSeries, rows: npt.NDArray[np.int64]) -> Quality:
         scatter += x.var(axis=1, dtype=np.float64) * length + shift**2 * (seen * length / (seen + length))
         mean += shift * (length / (seen + length))
         seen += length
-    return Quality(first_bad, ~(high > low), np.sqrt(scatter / max(1, seen)), np.sqrt(variance / max(1, weight)))
+    std, short_std = np.sqrt(scatter / max(1, seen)), np.sqrt(variance / max(1, weight))
+    return Quality(first_bad, ~(high > low), mean, std, short_std)

@@ -129,6 +129,8 @@ class WindowStore:
     channels : Channels
     columns : dict of str to ndarray, shape (W, ...)
     info : Info
+    sha256 : str
+        Hash of the content, made when the file was written.
 
     Raises
     ------
@@ -141,13 +143,18 @@ class WindowStore:
         with opened(path, "windows", verify=verify) as file:
             self.sfreq, self.modality = float(file.attrs["sfreq"]), str(file.attrs["modality"])
             self.channels, self.columns, self.info = read_channels(file), read_columns(file), read_info(file)
-            self._data = np.asarray(FileMap(file).array(file["windows"]))  # a plain view: numpy.memmap slices slowly
+            self.sha256 = str(file.attrs["sha256"])
+            dataset = file["windows"]
+            # a plain view: numpy.memmap slices slowly
+            self._map: npt.NDArray[Any] | None = np.asarray(FileMap(file).array(dataset))
+            self._place = (dataset.id.get_offset() or 0, dataset.dtype, dataset.shape)
+            self._stamp = _stamp(self.path)
             self._scale = file["scale"][()].astype(np.float32)[:, None] if "scale" in file else None
             offset = (
                 file["offset"][()].astype(np.float32)[:, None] if "offset" in file else np.zeros((1, 1), np.float32)
             )
         self._offset = offset if offset.any() else None
-        self.shape: tuple[int, int, int] = self._data.shape
+        self.shape: tuple[int, int, int] = self._place[2]
         self._idle: dict[tuple[int, int], list[BufferRing]] = {}
 
     def __len__(self) -> int:
@@ -155,6 +162,40 @@ class WindowStore:
 
     def __reduce__(self) -> tuple[type[WindowStore], tuple[Path]]:
         return WindowStore, (self.path,)  # a worker maps the file itself
+
+    @property
+    def _data(self) -> npt.NDArray[Any]:
+        if self._map is None:
+            offset, dtype, shape = self._place
+            if _stamp(self.path) != self._stamp:
+                raise StoreError(f"{self.path} was replaced while it was in use; open it again")
+            if 0 in shape:
+                self._map = np.zeros(shape, dtype)
+            else:
+                self._map = np.asarray(np.memmap(self.path, dtype, "r", offset=offset, shape=shape))
+        return self._map
+
+    def unmap(self) -> None:
+        """Give the map of the file back; the next read makes it again, cheaply.
+
+        For those who hold more stores than a process may have open files.
+        """
+        self._map = None
+
+    def fill(self, index: int, out: npt.NDArray[np.float32]) -> None:
+        """Read the start of one window into a part of a larger array.
+
+        Parameters
+        ----------
+        index : int
+        out : ndarray, shape (C, at most T), float32
+            Need not be contiguous.
+        """
+        np.copyto(out, self._data[index, :, : out.shape[1]])
+        if self._scale is not None:
+            out *= self._scale
+            if self._offset is not None:
+                out += self._offset
 
     def read(self, indices: npt.ArrayLike, out: Values | None = None) -> Values:
         """Read windows in any order.
@@ -197,10 +238,7 @@ class WindowStore:
             np.take(self._data, rows, axis=0, out=batch, mode="clip")  # "raise" would copy through a buffer
             return batch
         for values, row in zip(batch, rows, strict=True):  # window by window stays in the cache
-            np.copyto(values, self._data[row])
-            values *= self._scale
-            if self._offset is not None:
-                values += self._offset
+            self.fill(int(row), values)
         return batch
 
     def batches(
@@ -265,6 +303,12 @@ class WindowStore:
             yield from ((chunk, self.read(chunk, mine.next())) for chunk in chunks)
         finally:
             idle.append(mine)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Tell one file at a place from another that was put there later."""
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _spool(
