@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from neurokit_fm.errors import ConfigError, need
+from neurokit_fm.errors import need
+from neurokit_fm.nn.blocks import Block
 
-Joined = tuple[nn.Module, torch.optim.Optimizer]
+Make = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
+"""Optimiser of some parameters."""
 
 
 class Crew(ABC):
@@ -33,8 +36,8 @@ class Crew(ABC):
     sharded: bool
 
     @abstractmethod
-    def join(self, objective: nn.Module, optimiser: torch.optim.Optimizer) -> Joined:
-        """Make gradients of the objective, on `device` already, the mean over all processes."""
+    def join(self, objective: nn.Module, make: Make) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Make gradients of the objective, on `device` already, the mean over all processes; and its optimiser."""
 
     @abstractmethod
     def hold(self, objective: nn.Module) -> AbstractContextManager[Any]:
@@ -67,9 +70,9 @@ class Alone(Crew):
     def __init__(self, device: torch.device):
         self.rank, self.world, self.device, self.sharded = 0, 1, device, False
 
-    def join(self, objective: nn.Module, optimiser: torch.optim.Optimizer) -> Joined:
-        """Nothing to do."""
-        return objective, optimiser
+    def join(self, objective: nn.Module, make: Make) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Make the optimiser."""
+        return objective, make(trained(objective))
 
     def hold(self, objective: nn.Module) -> AbstractContextManager[Any]:
         """Nothing to do."""
@@ -96,9 +99,10 @@ class Alone(Crew):
 
 
 class Launched(Crew):
-    """Several processes that `accelerate launch` started: replicas (DDP) or shards (FSDP version 2).
+    """Several processes that `accelerate launch` started: replicas, or shards with its ``--use_fsdp``.
 
-    Precision is the recipe's business, so that of the launcher is not used.
+    Shards are torch's (`fully_shard`, known as FSDP 2), one a transformer block and one for the rest, for accelerate has
+    them on accelerators only. Precision is the recipe's business; that of the launcher is not used.
     """
 
     def __init__(self) -> None:
@@ -107,22 +111,34 @@ class Launched(Crew):
         )
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         self.device = self.accelerator.device
-        self.sharded = str(self.accelerator.distributed_type) == "DistributedType.FSDP"
-        if self.sharded and not self.accelerator.is_fsdp2:
-            raise ConfigError(
-                "FSDP version 1 splits a tensor among processes without saying so to the optimiser; launch with "
-                "`--fsdp_version 2`"
-            )
+        self.sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
-    def join(self, objective: nn.Module, optimiser: torch.optim.Optimizer) -> Joined:
-        """Wrap both."""
-        joined: Joined = self.accelerator.prepare(objective, optimiser)
-        return joined[0], joined[1]
+    def join(self, objective: nn.Module, make: Make) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Wrap the objective, or shard it where it is."""
+        if not self.sharded:
+            joined: nn.Module = self.accelerator.prepare(objective)
+            return joined, make(trained(objective))
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
 
-    def hold(self, objective: nn.Module) -> AbstractContextManager[Any]:
+        mesh = init_device_mesh(self.device.type, (self.world,))
+        for block in [module for module in objective.modules() if isinstance(module, Block)]:
+            fully_shard(block, mesh=mesh)
+        fully_shard(objective, mesh=mesh)
+        return objective, make(trained(objective))
+
+    @contextmanager
+    def hold(self, objective: nn.Module) -> Iterator[None]:
         """Do not exchange gradients."""
-        held: AbstractContextManager[Any] = self.accelerator.no_sync(objective)
-        return held
+        from torch.distributed.fsdp import FSDPModule
+
+        if isinstance(objective, FSDPModule):
+            objective.set_requires_gradient_sync(False)
+            yield
+            objective.set_requires_gradient_sync(True)
+        else:
+            with self.accelerator.no_sync(objective):
+                yield
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over all processes."""
@@ -153,6 +169,11 @@ class Launched(Crew):
     def wait(self) -> None:
         """Wait for all processes."""
         self.accelerator.wait_for_everyone()
+
+
+def trained(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that learn."""
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def launched() -> bool:

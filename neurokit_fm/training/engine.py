@@ -69,16 +69,14 @@ class Engine:
         self.model, self.source, self.settings, self.rate, self.crew = model, source, settings, rate, crew
         if settings.recompute:
             recompute_activations(model)
-        if crew.sharded:
-            self.spare: Model | None = deepcopy(model).requires_grad_(False)
-            self.budget = Budget(self.spare, budget.modality, budget.limit)
-        else:
-            self.spare, self.budget = None, budget
+        self.budget = budget
+        self.spare: Model | None = None
+        if crew.sharded:  # shards cannot be run by themselves: a copy counts tokens, is probed and is saved
+            self.spare = budget.model = deepcopy(model).requires_grad_(False)
         objective = Objective(model, loss, bf16=settings.precision == "bf16")
         if settings.compile:
             objective.compile(dynamic=True)
-        trained = [p for p in objective.parameters() if p.requires_grad]
-        self.objective, self.optimiser = crew.join(objective, optimiser.build(trained))
+        self.objective, self.optimiser = crew.join(objective, optimiser.build)
         self.average = Average(model, settings.ema) if settings.ema else None
         self.guard = Guard(model.name, settings.diverge_factor, settings.diverge_steps)
         self.generator = torch.Generator()

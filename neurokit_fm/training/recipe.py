@@ -32,9 +32,10 @@ class DataConfig:
     test_size : float
         Of that split.
     files : tuple of str
-        Recordings, kept in memory.
+        Recordings, folders of them or patterns; kept in memory, as data sets are.
     weight : float
-        Share of the windows that come from here, relative to the other parts.
+        Share of what is drawn from here, relative to the other parts: of time among recordings in memory, of tokens
+        among corpora, of batches between the two.
     """
 
     corpus: str = ""
@@ -121,7 +122,7 @@ class TrainConfig:
     batch_tokens : int
         Tokens of one batch of one process at most; one window always goes.
     window_s : float, seconds, optional
-        Default: the contract's.
+        Of recordings in memory; default: the contract's. A corpus is read in the windows it was prepared in.
     accumulate : int
         Batches of one step in each process.
     clip : float
@@ -240,6 +241,10 @@ class Recipe:
                 "split and test_size"
                 for part in unlike
             ]
+        if self.train.window_s is not None and all(part.corpus for part in self.data):
+            problems.append(
+                "train.window_s has no effect on corpora: they are read in the windows they were prepared in"
+            )
         if problems:
             raise ConfigError("this recipe cannot be run:\n" + "\n".join(f"  - {p}" for p in problems))
         self.schedule.rate(0, lr=self.optimiser.lr, steps=self.train.steps)  # says now what does not fit

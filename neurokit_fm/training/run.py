@@ -18,12 +18,14 @@ from tqdm import tqdm
 from neurokit_fm import __version__
 from neurokit_fm.config import read_config, write_config
 from neurokit_fm.contract import SeriesContract, read_contract
+from neurokit_fm.corpus.batches import Batches
+from neurokit_fm.corpus.corpus import Corpus
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, TrainingError
 from neurokit_fm.hub import load_model
 from neurokit_fm.model import Model
-from neurokit_fm.reading import read
+from neurokit_fm.reading import find_recordings, read
 from neurokit_fm.registry import datasets, models
 from neurokit_fm.splits import split
 from neurokit_fm.training import checkpoint as checkpoints
@@ -48,9 +50,11 @@ MAY_CHANGE = (
     "evaluate",
     "schedule",
     "train.steps",
+    "train.accumulate",
     "train.device",
 )
-"""Settings with which a run may go on although it began with others."""
+"""Settings with which a run may go on although it began with others; `accumulate`, so that it can move to another number
+of processes."""
 
 
 def carry_out(
@@ -182,19 +186,33 @@ def _source(recipe: Recipe, contract: SeriesContract, budget: Budget, crew: Crew
         sampler = Sampler(pool, round(window_s * contract.sfreq), rng, weights)
         sources.append(WindowSource(sampler, budget, crew.rank, crew.world))
     if stored:
-        sources.append(_corpora(recipe, stored, budget, crew))
+        sources.append(_corpora(recipe, stored, contract, budget, crew))
     if len(sources) == 1:
         return sources[0]
     return Mixture(sources, [sum(part.weight for part in parts) for parts in (loaded, stored)], settings.seed)
 
 
-def _corpora(recipe: Recipe, parts: list[DataConfig], budget: Budget, crew: Crew) -> Source:
-    raise NotImplementedError
+def _corpora(recipe: Recipe, parts: list[DataConfig], contract: SeriesContract, budget: Budget, crew: Crew) -> Source:
+    corpora = [Corpus(part.corpus) for part in parts]
+    for corpus in corpora:
+        if corpus.contract != contract:
+            odd = [n for n in vars(contract) if getattr(contract, n) != getattr(corpus.contract, n)]
+            raise ConfigError(f"{corpus.path} was prepared after another contract ({', '.join(odd)}); prepare it again")
+    return Batches(
+        corpora,
+        weights=[part.weight for part in parts] if len(parts) > 1 else None,
+        batch_tokens=budget.limit,
+        tokens_of=budget.tokens_of,
+        seed=recipe.train.seed,
+        rank=crew.rank,
+        world=crew.world,
+        mixed=recipe.train.mixed,
+    )
 
 
 def _recordings(part: DataConfig, seed: int) -> Iterable[Recording]:
     if part.files:
-        return (read(file) for file in part.files)
+        return (read(file) for file in find_recordings(part.files))
     whole = _dataset(part.dataset, part)
     return split(whole, by=part.split, test_size=part.test_size, seed=seed)[0] if part.split else whole
 
