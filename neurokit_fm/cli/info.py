@@ -1,4 +1,4 @@
-"""`nkfm info`: what a name, a file or a model folder is. Never downloads weights."""
+"""`nkfm info`: what a name, a file, a model folder or a corpus is. Never downloads weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOADED_KINDS = ("datasets", "weights", "modalities")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(name: str, as_json: bool) -> None:
-    """Say what NAME is: a registry name, a recording, a model folder, or "owner/name" in the local Hub cache."""
+    """Say what NAME is: a registry name, a recording, a model folder, a corpus, or "owner/name" in the Hub cache."""
     facts = describe(name)
     click.echo(json.dumps(facts, indent=2, default=str) if as_json else "\n\n".join(_text(fact) for fact in facts))
 
@@ -39,6 +39,8 @@ def describe(name: str) -> list[dict[str, Any]]:
     path = Path(name)
     if path.is_dir() and (path / "config.json").is_file():
         return [_folder(path)]
+    if (path / "manifest.json").is_file():
+        return [_corpus(path)]
     offered = [(kind, entry) for kind, registry in KINDS.items() for entry in registry.entries() if entry.name == name]
     if path.exists() and not offered:
         return [_recording(path)]
@@ -115,6 +117,14 @@ def _embedding(path: Path) -> dict[str, Any]:
         "holds": f"{windows} windows of {width} numbers, {made.times[0, 0]:g} to {made.times[-1, 1]:g} s",
         **facts,
     }
+
+
+def _corpus(path: Path) -> dict[str, Any]:
+    from neurokit_fm.contract import write_contract
+    from neurokit_fm.corpus.corpus import Corpus
+
+    corpus = Corpus(path)
+    return {"kind": "corpus", "name": str(path), **corpus.summary(), "contract": write_contract(corpus.contract)}
 
 
 def _folder(path: Path) -> dict[str, Any]:

@@ -25,8 +25,13 @@ COMMANDS = {
             name="doctor", target="neurokit_fm.cli.doctor:doctor", summary="Find out what is wrong with this install"
         ),
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
-        Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file or model folder is"),
+        Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file, model or corpus is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
+        Entry(
+            name="prepare",
+            target="neurokit_fm.cli.prepare:prepare",
+            summary="Turn recordings into a corpus to train on",
+        ),
         Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
     )
 }

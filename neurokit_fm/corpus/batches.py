@@ -33,10 +33,10 @@ class Batches:
     A loop that is left early is taken up by the next one at the next batch.
 
     The order depends on the corpora, the settings and the seed alone. Every process plans all of it and reads its own
-    part: as many batches as every other, of nearly the same cost at each step, and never the same window. With
-    `mixed`, windows of all sizes share batches, first-fit decreasing within a random set of some 32 batches (M1:
-    arXiv:2404.09529); batches are full to 90 % of the median one, but for the last of an epoch. Otherwise each batch
-    holds windows of one size.
+    part: as many batches as every other, at each step of the same cost within 10 % but for the end of an epoch, and
+    never the same window. (Where single windows fill a batch, up to ``world - 1`` of them may not go round, and are left
+    out of that epoch.) With `mixed`, windows of all sizes share batches, first-fit decreasing within a random set of
+    some 32 batches (M1: arXiv:2404.09529); otherwise each batch holds windows of one size.
 
     **A batch is valid until `ring` batches later**: its memory is then filled anew. Use it, copy it to a device, or
     ask for `copy`. A copy to a device that does not block must be over by then.

@@ -77,7 +77,8 @@ class Corpus:
                 self.skipped = tuple(Skipped(**row) for row in values["skipped"])
         except (ValueError, KeyError, TypeError) as err:
             raise StoreError(
-                f"{file} is damaged ({type(err).__name__}: {err}); run `nkfm prepare` again, which rebuilds it from the shards"
+                f"{file} is damaged ({type(err).__name__}: {err}); delete it and run `nkfm prepare` again, which "
+                "rebuilds it from the shards"
             ) from err
         if values["format"] != FORMAT:
             raise StoreError(

@@ -59,7 +59,7 @@ class Load:
     tokens: int
 
 
-def pack(groups: Sequence[tuple[Shape, Ids]], limits: Limits) -> list[Load]:
+def pack(groups: Sequence[tuple[Shape, Ids]], limits: Limits) -> tuple[list[Load], list[Load]]:
     """Distribute windows over batches: the costliest first, each into the first batch with room.
 
     Windows of one shape are interchangeable, so whole groups are placed at once; the result is that of
@@ -70,9 +70,15 @@ def pack(groups: Sequence[tuple[Shape, Ids]], limits: Limits) -> list[Load]:
     groups : sequence of (Shape, Ids)
         Each shape once; no window alone exceeds the limits.
     limits : Limits
+
+    Returns
+    -------
+    full, rest : list of Load
+        A batch is full if no further window of its costliest shape fits.
     """
     free = np.zeros(0, np.int64)  # tokens left in each batch
     size = np.zeros((0, 3), np.int64)  # windows, largest C, largest T of each batch
+    lead = np.zeros(0, np.int64)  # tokens of the costliest window of each batch
     members: list[list[Ids]] = []
     for shape, ids in sorted(groups, key=lambda g: (-g[0].tokens, -g[0].channels, -g[0].samples)):
         box = np.maximum(size[:, 1], shape.channels) * np.maximum(size[:, 2], shape.samples)
@@ -90,8 +96,10 @@ def pack(groups: Sequence[tuple[Shape, Ids]], limits: Limits) -> list[Load]:
         free = np.concatenate([free, limits.tokens - counts * shape.tokens])
         sides = np.broadcast_to([shape.channels, shape.samples], (len(new), 2))
         size = np.concatenate([size, np.column_stack([counts, sides])])
-    used = limits.tokens - free
-    return [Load(np.concatenate(parts), int(n)) for parts, n in zip(members, used, strict=True)]
+        lead = np.concatenate([lead, np.full(len(new), shape.tokens)])
+    closed = (free < lead) | ((size[:, 0] + 1) * size[:, 1] * size[:, 2] > limits.values)
+    loads = [Load(np.concatenate(m), limits.tokens - n) for m, n in zip(members, free.tolist(), strict=True)]
+    return [loads[i] for i in np.flatnonzero(closed)], [loads[i] for i in np.flatnonzero(~closed)]
 
 
 def bucket(groups: Sequence[tuple[Shape, Ids]], limits: Limits) -> tuple[list[Load], list[Load]]:

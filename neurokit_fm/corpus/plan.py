@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from neurokit_fm.corpus.packing import Ids, Limits, Load, Shape, bucket, evened, pack
 
-LEAST = 0.9
-"""Share of the median batch below which a batch waits for more windows."""
+EVEN = 0.9
+"""Cost of the cheapest batch of a step, as a share of the costliest, at least; the end of an epoch may be worse."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Position:
 class Plan:
     """Batches of equal cost, in a random order that a seed decides.
 
-    Windows are taken in shuffled order, a horizon of some 32 batches at a time, and packed; batches that stay too
-    empty wait for the next horizon, once.
+    Windows are taken in shuffled order, a horizon of some 32 batches at a time, and packed; what fills no batch, or no
+    step of equal batches, waits for the next horizon.
 
     Parameters
     ----------
@@ -98,19 +98,15 @@ class Plan:
         carried = np.array(at.carried, np.int64)
         groups = self._groups(np.concatenate([carried, fresh]))
         rng = np.random.default_rng([self.seed, 1, at.horizon])
-        if self.mixed:
-            go, wait = self._sorted_out(pack(groups, self.limits), carried)
-        else:
-            go, wait = bucket(groups, self.limits)
+        go, wait = (pack if self.mixed else bucket)(groups, self.limits)
         if ended:
             go, wait = [*go, *wait], []
             go = evened(go, self._tokens[self.shape_of[np.concatenate([load.ids for load in go])]], self.world)
-        whole = len(go) // self.world * self.world
-        wait, by_size = [*wait, *go[whole:]], sorted(go[:whole], key=lambda load: -load.tokens)
-        steps = [self._shuffled(by_size[i : i + self.world], rng) for i in range(0, whole, self.world)]
+        steps, uneven = self._divided(sorted(go, key=lambda load: -load.tokens), 0.0 if ended else EVEN)
+        wait += uneven
         left = tuple(int(i) for load in wait for i in load.ids)
         order = rng.permutation(len(steps))
-        return [steps[i] for i in order], replace(after, carried=left), ended
+        return [self._shuffled(steps[i], rng) for i in order], replace(after, carried=left), ended
 
     def steps(self, at: Position) -> Iterator[tuple[Position, int, bool, tuple[Load, ...]]]:
         """Yield the position and number within the horizon *after* each step, whether a round ends there, the step."""
@@ -166,15 +162,20 @@ class Plan:
         values, first = np.unique(kinds, return_index=True)
         return [(self.shapes[k], part) for k, part in zip(values, np.split(ids, first[1:]), strict=True)]
 
-    def _sorted_out(self, loads: list[Load], carried: Ids) -> tuple[list[Load], list[Load]]:
-        """Batches held up before or full enough, in this order; and those that wait."""
-        if not loads:
-            return [], []
-        least = LEAST * float(np.median([load.tokens for load in loads]))
-        late = [bool(np.isin(load.ids, carried).any()) for load in loads]
-        ranked = sorted(zip(late, loads, strict=True), key=lambda pair: (not pair[0], -pair[1].tokens))
-        go = [load for held, load in ranked if held or load.tokens >= least]
-        return go, [load for held, load in ranked if not held and load.tokens < least]
+    def _divided(self, loads: Sequence[Load], even: float) -> tuple[list[Sequence[Load]], list[Load]]:
+        """Steps of batches of like cost, from the costliest on; and what finds no like."""
+        steps: list[Sequence[Load]] = []
+        alone: list[Load] = []
+        first = 0
+        while first < len(loads):
+            step = loads[first : first + self.world]
+            if len(step) == self.world and step[-1].tokens >= even * step[0].tokens:
+                steps.append(step)
+                first += self.world
+            else:
+                alone.append(loads[first])
+                first += 1
+        return steps, alone
 
     def _shuffled(self, loads: Sequence[Load], rng: np.random.Generator) -> tuple[Load, ...]:
         return tuple(loads[i] for i in rng.permutation(len(loads)))
