@@ -1,7 +1,6 @@
 """A run that is killed goes on to the same weights; several processes train as one; failures leave checkpoints whole."""
 
 import importlib.util
-import json
 import multiprocessing
 import os
 import random
