@@ -26,15 +26,15 @@ class Journal:
     """
 
     def __init__(self, folder: Path, size: int, *, tensorboard: bool = False):
-        self.path = folder / "log.jsonl"
-        self.file = self.path.open("ab")
-        self.file.truncate(size)
         self.board: Any = None
         if tensorboard:
             need("tensorboard", "tensorboard = true")
             self.board = need("torch.utils.tensorboard", "tensorboard = true").SummaryWriter(
                 str(folder / "tensorboard")
             )
+        self.path = folder / "log.jsonl"
+        self.file = self.path.open("ab")
+        self.file.truncate(size)
 
     def __enter__(self) -> Self:
         return self
