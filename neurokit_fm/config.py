@@ -28,7 +28,8 @@ def read_config(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
     Raises
     ------
     ConfigError
-        If a key is unknown, naming the known ones, or a required key is missing.
+        If a key is unknown, naming the known ones, a required key is missing, or a number, text, boolean or choice is
+        something else.
     """
     known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = [key for key in values if key not in known]
@@ -44,7 +45,7 @@ def read_config(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
     if missing:
         raise ConfigError(f"{cls.__name__} needs {', '.join(map(repr, missing))}")
     hints = typing.get_type_hints(cls)
-    return cls(**{key: _from_json(hints[key], value) for key, value in values.items()})
+    return cls(**{key: _from_json(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()})
 
 
 def write_config(config: Any) -> dict[str, Any]:
@@ -68,17 +69,33 @@ def build_part(loader: Any, part: Part, **given: Any) -> Any:
     return cls(read_config(cls.config_class, {k: v for k, v in part.items() if k != "name"}), **given)
 
 
-def _from_json(hint: Any, value: Any) -> Any:
+def _from_json(hint: Any, value: Any, where: str) -> Any:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         inner = [h for h in typing.get_args(hint) if h is not type(None)]
-        return None if value is None else _from_json(inner[0], value)
+        return None if value is None and len(inner) < len(typing.get_args(hint)) else _from_json(inner[0], value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return read_config(typing.cast(type[Any], hint), value)
     if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
         args = typing.get_args(hint)
         each = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
-        return tuple(_from_json(h, v) for h, v in zip(each, value, strict=True))
-    return float(value) if hint is float and isinstance(value, int) and not isinstance(value, bool) else value
+        if len(each) != len(value):
+            raise ConfigError(f"{where} takes {len(each)} values; got {value!r}")
+        return tuple(_from_json(h, v, where) for h, v in zip(each, value, strict=True))
+    if typing.get_origin(hint) is typing.Literal:
+        options = typing.get_args(hint)
+        if value not in options:
+            raise ConfigError(
+                f"{where} must be one of {', '.join(map(repr, options))}; got {value!r}."
+                f"{did_you_mean(str(value), map(str, options))}"
+            )
+        return value
+    kind = typing.get_origin(hint) or hint
+    if kind is Any:
+        return value
+    accepted = {float: (int, float)}.get(kind, kind)
+    if isinstance(kind, type) and (not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool)):
+        raise ConfigError(f"{where} must be of type {kind.__name__}; got {value!r}")
+    return float(value) if hint is float else value
 
 
 def _to_json(value: Any) -> Any:

@@ -43,6 +43,10 @@ class StoreError(NkfmError, OSError):
     """A stored file cannot be read, written or trusted."""
 
 
+class TrainingError(NkfmError, RuntimeError):
+    """A training run cannot go on; its last checkpoint is intact."""
+
+
 class PluginError(NkfmError, RuntimeError):
     """A plugin is broken, or two plugins offer the same name."""
 

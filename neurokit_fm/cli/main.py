@@ -36,6 +36,7 @@ COMMANDS = {
             target="neurokit_fm.cli.prepare:prepare",
             summary="Turn recordings into a corpus to train on",
         ),
+        Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
     )
 }
 """The commands of the core; plugins add theirs through `register_commands`."""

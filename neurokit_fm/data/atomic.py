@@ -44,10 +44,9 @@ def atomic_path(path: str | os.PathLike[str], *, needed: int | None = None) -> I
         if needed is not None and shutil.disk_usage(target.parent).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, target)
-        if os.name == "posix":  # a folder cannot be opened elsewhere
-            _flush(target.parent)
+        flush(target.parent)
     except OSError as err:
         if isinstance(err, NkfmError):
             raise
@@ -67,7 +66,10 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size:,.0f} bytes"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Make sure that a file, or the names in a folder, survive a power cut."""
+    if path.is_dir() and os.name != "posix":  # a folder cannot be opened elsewhere
+        return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from neurokit_fm.batch.packing import Packing
 from neurokit_fm.errors import ConfigError
@@ -123,7 +125,15 @@ class Transformer(nn.Module):
     """A stack of blocks, no final norm.
 
     Padded batches are packed on the way in and unpacked on the way out, so that padding costs nothing.
+
+    Attributes
+    ----------
+    recompute : bool
+        In training, keep only the input of each block and compute the rest again for the gradient: less memory, a third
+        more work, the same numbers.
     """
+
+    recompute = False
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -174,7 +184,10 @@ class Transformer(nn.Module):
         runs = None if segment is None else Runs.of(segment)
         layers = [x] if keep_layers else []
         for block in self.blocks:
-            x = block(x, mask, runs)
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, mask, runs, use_reentrant=False)
+            else:
+                x = block(x, mask, runs)
             if keep_layers:
                 layers.append(x)
         if packing is not None:

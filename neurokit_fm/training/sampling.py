@@ -10,6 +10,8 @@ import torch
 
 from neurokit_fm.batch.batch import Batch
 from neurokit_fm.batch.collate import collate_series
+from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.contract import SeriesContract
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.model import Model
 
@@ -57,8 +59,8 @@ def tile(stretch: Cut, length: int) -> list[Cut]:
 class Sampler:
     """Draws windows uniformly over the time of all stretches.
 
-    A stretch is chosen with a chance in proportion to its duration, then the start within it; a stretch shorter than
-    one window is taken whole.
+    A stretch is chosen with a chance in proportion to its duration and weight, then the start within it; a stretch
+    shorter than one window is taken whole.
 
     Parameters
     ----------
@@ -66,11 +68,16 @@ class Sampler:
     length : int
         Samples of a window.
     rng : numpy.random.Generator
+    weights : sequence of float, optional
+        One a stretch; default: all the same.
     """
 
-    def __init__(self, pool: Sequence[Cut], length: int, rng: np.random.Generator):
+    def __init__(
+        self, pool: Sequence[Cut], length: int, rng: np.random.Generator, weights: Sequence[float] | None = None
+    ):
         self.pool, self.length, self.rng = pool, length, rng
-        self.ends = np.cumsum([cut.last - cut.first for cut in pool])
+        mass = np.array([cut.last - cut.first for cut in pool]) * (1.0 if weights is None else np.array(weights))
+        self.ends = np.cumsum(mass / mass.sum())
 
     def __iter__(self) -> Iterator[Cut]:
         while True:
@@ -78,7 +85,8 @@ class Sampler:
 
     def draw(self) -> Cut:
         """Return a window."""
-        chosen = self.pool[int(np.searchsorted(self.ends, self.rng.integers(self.ends[-1]), side="right"))]
+        row = int(np.searchsorted(self.ends, self.rng.random(), side="right"))
+        chosen = self.pool[min(row, len(self.pool) - 1)]  # the last end may be just below 1
         spare = chosen.last - chosen.first - self.length
         if spare <= 0:
             return chosen
@@ -118,12 +126,38 @@ class Budget:
     def tokens(self, cut: Cut) -> int:
         """Return how many tokens a window has."""
         if cut.shape not in self._known:
-            was_training = self.model.training
-            self.model.eval()
-            with torch.no_grad():
-                self._known[cut.shape] = max(1, int(self.model(self.batch([cut])).mask.sum()))
-            self.model.train(was_training)
+            self._known[cut.shape] = self._ask(self.batch([cut]))
         return self._known[cut.shape]
+
+    def tokens_of(self, n_channels: int, n_samples: int) -> int:
+        """Return how many tokens a window of a shape has, whatever it holds."""
+        shape = (n_channels, n_samples)
+        if shape not in self._known:
+            contract = self.model.contract
+            assert isinstance(contract, SeriesContract)  # batches of series only
+            blank = SeriesStream.from_arrays(
+                torch.zeros((1, *shape)),
+                sfreq=contract.sfreq,
+                positions=torch.rand((n_channels, 3), generator=torch.Generator().manual_seed(0)) * 0.1,
+                names=tuple(f"S{i}" for i in range(n_channels)),
+                frame=contract.frame or "unknown",
+            )
+            self._known[shape] = self._ask(Batch(streams={self.modality: blank}))
+        return self._known[shape]
+
+    def count(self, batch: Batch) -> int:
+        """Return how many tokens a padded batch has."""
+        stream = batch.the(SeriesStream)
+        shapes = zip(stream.channel_mask.sum(1).tolist(), stream.time_mask.sum(1).tolist(), strict=True)
+        return sum(self.tokens_of(c, t) for c, t in shapes)
+
+    def _ask(self, batch: Batch) -> int:
+        was_training = self.model.training
+        self.model.eval()
+        with torch.no_grad():
+            tokens = max(1, int(self.model(batch.to(self.device)).mask.sum()))
+        self.model.train(was_training)
+        return tokens
 
     def split(self, cuts: Iterable[Cut]) -> Iterator[list[Cut]]:
         """Group windows, possibly without end, into batches, in order."""

@@ -94,6 +94,8 @@ class StableAdamW(torch.optim.Optimizer):
         root = torch._foreach_sqrt(square)
         outrun = torch._foreach_div(grads, torch._foreach_clamp_min(root, group["eps"]))
         size = torch.stack(torch._foreach_norm(outrun))  # (tensors,)
+        if type(size) is not Tensor:  # shards of several processes: the norm is that of the whole tensor
+            size = size.full_tensor()  # type: ignore[attr-defined]  # of DTensor, which takes a second to import
         rms = size / size.new_tensor([math.sqrt(p.numel()) for p in params])
         eta = group["lr"] / rms.clamp(min=1)  # (tensors,) stays on the device
 

@@ -11,6 +11,7 @@ BUILT_IN = {
     "ContractError": ValueError,
     "WeightsError": ValueError,
     "StoreError": OSError,
+    "TrainingError": RuntimeError,
     "PluginError": RuntimeError,
 }
 

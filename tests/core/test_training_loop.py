@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.config import read_config
-from neurokit_fm.errors import ConfigError, ContractError, DataError
+from neurokit_fm.errors import ConfigError, ContractError, DataError, TrainingError
 from neurokit_fm.testing import fake_recording
 from neurokit_fm.training import History, Step, pretrain
 from neurokit_fm.training.sampling import Budget, Cut, Sampler, stretches, tile
@@ -196,7 +196,9 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_with_the_last_good_one(what
         seen.append(step.total)
         levels.append(float(model.level.detach()))
 
-    with pytest.raises(ConfigError, match=f"{what} of mean-model is not finite at step 3 .*at step 2.*lower lr") as err:
+    with pytest.raises(
+        TrainingError, match=f"{what} of mean-model is not finite at step 3 .*at step 2.*lower lr"
+    ) as err:
         pretrain(model, [fake_recording()], steps=10, batch_tokens=16, on_step=watch)
     assert f"the last good loss was {seen[-1]:g}" in str(err.value)
     assert float(model.level.detach()) == levels[-1]
