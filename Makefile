@@ -4,6 +4,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.installed-docs
 SOURCES := neurokit_fm $(wildcard plugins datasets tokenizers)
+# A thread that waits must not spin: on a busy machine that costs many times the work itself.
+export OMP_WAIT_POLICY = PASSIVE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: demo test lint types bench docs readme clean

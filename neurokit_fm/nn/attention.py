@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +70,8 @@ def _attend_runs(q: Tensor, k: Tensor, v: Tensor, runs: Runs) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v)
     flat = [x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)]  # (R*L, H, d)
     if q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
+        from torch.nn.attention.varlen import varlen_attn  # seconds to import, and of use here only
+
         longest = max(runs.lengths)
         out = varlen_attn(flat[0], flat[1], flat[2], runs.offsets, runs.offsets, longest, longest)
         assert isinstance(out, Tensor)
