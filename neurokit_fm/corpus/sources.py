@@ -100,7 +100,7 @@ def find_sources(items: Sequence[str | os.PathLike[str] | Dataset], *, outside: 
         A string that is the name of a data set means it; write ``./name`` for a file of that name. In a folder that is
         a BIDS tree, `NOT_RAW` folders, calibration files and later parts of split files are left out.
     outside : Path
-        Folder in which nothing is looked for: the corpus itself may lie among its sources.
+        Folder in which nothing is looked for: the corpus itself may lie among its sources. Other corpora are left out too.
 
     Raises
     ------
@@ -117,9 +117,8 @@ def find_sources(items: Sequence[str | os.PathLike[str] | Dataset], *, outside: 
             new = [Source(f"{item}#{row}", item, row) for row in range(len(_opened(item)))]
         else:
             paths = [Path(os.path.abspath(path)) for path in find_recordings([os.fspath(item)])]
-            new = [
-                Source(str(path)) for path in _raw(Path(os.path.abspath(item)), paths) if outside not in path.parents
-            ]
+            paths = [path for path in _raw(Path(os.path.abspath(item)), paths) if outside not in path.parents]
+            new = [Source(str(path)) for path in paths if not (path.parents[1] / "manifest.json").is_file()]
         found |= {source.key: source for source in new if source.key not in found}
     return list(found.values())
 

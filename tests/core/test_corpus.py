@@ -287,8 +287,9 @@ def test_a_bids_tree_gives_its_raw_recordings(tmp_path: Path) -> None:
 
 
 def test_a_corpus_among_its_sources_is_not_one_of_them(sources: Path) -> None:
-    for _ in range(2):
-        assert len(prepare(sources, CONTRACT, sources / "corpus").shards) == 3
+    for name in ("corpus", "corpus", "another"):
+        corpus = prepare(sources, CONTRACT, sources / name)
+        assert (len(corpus.shards), corpus.skipped) == (3, ())
 
 
 def test_a_damaged_shard_is_named(sources: Path, tmp_path: Path) -> None:
