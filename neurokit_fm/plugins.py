@@ -15,6 +15,7 @@ from neurokit_fm import hooks
 from neurokit_fm.errors import PluginError
 
 BUILT_IN = (
+    "nkfm_glmhmm",
     "nkfm_mae",
     "nkfm_mne",
     "nkfm_modalities",
