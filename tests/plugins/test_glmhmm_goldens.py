@@ -87,12 +87,17 @@ def test_basis_model(name):
     near(found.evidence, g["output.log_evidence_f64"])
 
 
+def differentiable(name, eta):
+    """The link without the in-place steps of the fast one, which gradients do not survive."""
+    return torch.nn.functional.softplus(eta) if name == "softplus" else torch.sigmoid(eta) * (1 - 1e-8) + 1e-8
+
+
 def basis_loss(g, config, weights, bias, trial, gamma, xi_sum):
     """Q of one trial as published, differentiable in weights and bias."""
     design = basis.convolve(g["input.spikes"][trial].double().numpy(), g["input.basis"].double().numpy()[:, None],
                             np.array([0, g["input.spikes"].shape[1]]))  # fmt: skip
     eta = torch.from_numpy(design) @ weights.mT + bias.expand(config["S"], config["N"])[:, None]
-    log_lik = gumbel.poisson_log_likelihood(g["input.spikes"][trial].double(), LINKS[config["link"]](eta)[0])
+    log_lik = gumbel.poisson_log_likelihood(g["input.spikes"][trial].double(), differentiable(config["link"], eta))
     a = g["model.transition_matrix"].double()
     initial = torch.full((config["S"],), 1 / config["S"], dtype=torch.float64)
     return gumbel.expected_log_likelihood(log_lik, gamma, xi_sum, initial, a, as_published=True)
@@ -120,8 +125,8 @@ def test_basis_objectives_and_gradients(name):
         near(mine.centre[0].T, g["output.updated_prior_mean"])
     near(loss.detach(), g["output.loss_trial0"], rtol=1e-4)
     loss.backward()
-    near(weights.grad, g["output.grad_weight"], rtol=1e-3, atol=1e-3)
-    near(bias.grad, g["output.grad_bias"], rtol=1e-3, atol=1e-3)
+    near(weights.grad, g["output.grad_weight"])
+    near(bias.grad, g["output.grad_bias"])
 
 
 @pytest.mark.parametrize("name", ["naive_basis_softplus_a", "naive_basis_sigmoid_b", "gaussian_basis_softplus_a", "gaussian_basis_sigmoid_b"])  # fmt: skip
@@ -168,7 +173,7 @@ def test_one_hot_basis_objectives(name):
     prior = gumbel.adjacency_log_prior(g["model._adjacency"].double(), g["model._adjacency_prior"].double(), config["tau"], as_published=True)  # fmt: skip
     near(prior, g["output.adjacency_prior_ll"], rtol=2e-4)
     near(gumbel.entropy(g["model._adjacency"].double()), g["output.adjacency_entropy"], rtol=2e-4)
-    assert (g["model._adjacency"].argmax(-1) == g["output.adjacency_index"]).all()
+    assert (g["model._adjacency"].argmax(-1) - 1 == g["output.adjacency_index"]).all()
     near(gumbel.tamed(g["model._adjacency"] * 12), g["output.corrected_adjacency_x12"])
     near(gumbel.hard_weights(g["model._adjacency"], g["model._strength"]), g["output.weight_hard"])
     gamma, xi = g["output.gamma_softmax"].double(), g["output.xi_softmax"].double().sum(0)
@@ -185,7 +190,7 @@ def test_one_hot_basis_objectives(name):
         if kind != "hard":
             loss.backward()
             for name_, value in (("adjacency", logits), ("strength", strength), ("adjacency_prior", table)):
-                near(value.grad, g[f"output.grad_{name_}_{kind}"], rtol=1e-3, atol=1e-3)
+                near(value.grad, g[f"output.grad_{name_}_{kind}"])
 
 
 @pytest.mark.parametrize("name", ["naive_kernel_a", "naive_kernel_b"])
@@ -213,9 +218,8 @@ def test_kernel_code_naive(name):
     q = q / spikes.shape[1]
     near(q.detach(), g["output.expected_log_prob_per_bin"])
     (-q).backward()
-    signs = 1 if np.sign((-g["output.grad_conv_bias"]).sum()) != np.sign(bias.grad.sum()) else -1
     for mine, key in ((kernels, "conv_weight"), (bias, "conv_bias"), (original, "transition_original")):
-        near(signs * mine.grad.reshape(g[f"output.grad_{key}"].shape), g[f"output.grad_{key}"], rtol=1e-3)
+        near(mine.grad.reshape(g[f"output.grad_{key}"].shape), g[f"output.grad_{key}"])
 
 
 @pytest.mark.parametrize("size", ["a", "b"])
@@ -225,14 +229,13 @@ def test_kernel_code_one_hot(kind, size):
     s, n, lags = c["S"], c["N"], c["K"]
     p = {k.removeprefix("model."): v.double().requires_grad_() for k, v in g.items() if k.startswith("model.") and v.dtype != torch.bool}  # fmt: skip
     logits, strength = (p[f"parametrizations.{k}.original"] for k in ("adjacency", "strength"))
-    hard = gumbel.hard_weights(logits, strength) * g["model.diag_mask"].double()
+    hard = gumbel.hard_weights(logits, strength)
     train = gumbel.relaxed_weights(logits, strength, noise=g["input.gumbel_noise"].double(), temperature=c["train_gumbel_tau"])  # fmt: skip
-    train = train * g["model.diag_mask"].double()
     near(hard.detach(), g["output.weight_eval"], rtol=2e-4, atol=2e-4)
     near(train.detach(), g["output.weight_train"], rtol=2e-4, atol=2e-4)
 
     def rates(weights, x):
-        kernels = weights[..., None] * p["parametrizations.conv_weight.original"].softmax(-1)
+        kernels = (weights * g["model.diag_mask"].double())[..., None] * p["parametrizations.conv_weight.original"].softmax(-1)
         if "diag.weight" in p:
             own = p["diag.weight"][:, 0]
             own = own.reshape(n, s, lags).transpose(0, 1) if len(own) == n * s else own.expand(s, n, lags)
@@ -267,7 +270,7 @@ def test_kernel_code_one_hot(kind, size):
     near(loss.detach(), g["output.loss"], rtol=2e-4, atol=2e-4)
     loss.backward()
     for key, value in p.items():
-        near(value.grad, g[f"output.grad.{key}"], rtol=1e-3, atol=5e-4)
+        near(value.grad, g[f"output.grad.{key}"], rtol=2e-4, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["behaviour_glmhmm_a", "behaviour_glmhmm_b"])
