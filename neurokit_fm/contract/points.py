@@ -82,9 +82,7 @@ class PointsContract(Contract):
         """
         self.require(recording)
         name, points = next(
-            (n, s)
-            for n, s in recording.signals.items()
-            if isinstance(s, PointProcess) and s.modality == self.modality
+            (n, s) for n, s in recording.signals.items() if isinstance(s, PointProcess) and s.modality == self.modality
         )
         rows = points.channels.rows(self.channels) if self.channels else np.flatnonzero(~points.channels.bad)
         place = np.full(len(points.channels), -1)

@@ -41,7 +41,9 @@ def exponential(n_lags: int, decay: float = 1.0, span: float | None = None) -> A
     return (weight / (step * weight.sum()))[:, None]
 
 
-def raised_cosine(n_lags: int, n_bases: int, *, spacing: str = "log", width: float = 2.0, stretch: float = 50.0) -> Array:
+def raised_cosine(
+    n_lags: int, n_bases: int, *, spacing: str = "log", width: float = 2.0, stretch: float = 50.0
+) -> Array:
     """Raised-cosine bumps, spaced evenly in lag or in its logarithm (Pillow et al. 2005, J Neurosci 25:11003).
 
     Parameters

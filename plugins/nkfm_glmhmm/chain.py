@@ -159,8 +159,9 @@ def posterior(log_lik: Array, layout: Layout, initial: Array, transitions: Array
     weight = np.exp(log_lik - top[:, None])  # (M, S)
     with np.errstate(divide="ignore", invalid="ignore"):
         passed = _in_chunks(weight, layout, initial, transitions)
-    alpha, beta = passed if passed is not None else _in_logs(log_lik, layout, initial, transitions)
-    return _combine(alpha, beta, weight, top, layout, initial, transitions, pairs)
+    if passed is None:
+        return posterior_in_logs(log_lik, layout, initial, transitions)
+    return _combine(*passed, weight, top, layout, initial, transitions, pairs)
 
 
 def _in_chunks(weight: Array, layout: Layout, initial: Array, transitions: Array) -> tuple[Array, Array] | None:
@@ -248,28 +249,40 @@ def _entries(products: Array, scales: Array, layout: Layout, initial: Array, tra
     return entry
 
 
-def _in_logs(log_lik: Array, layout: Layout, initial: Array, transitions: Array) -> tuple[Array, Array]:
-    """The same messages, bin by bin in logarithms: slow, and safe for forbidden transitions."""
+def posterior_in_logs(log_lik: Array, layout: Layout, initial: Array, transitions: Array) -> Posterior:
+    """The same posterior, bin by bin in logarithms: slow, and safe for forbidden transitions."""
     with np.errstate(divide="ignore"):
         log_a, log_pi = np.log(transitions), np.log(initial)
-    alpha, beta = np.empty_like(log_lik), np.empty_like(log_lik)
-    for first, stop in zip(layout.starts[:-1], layout.starts[1:], strict=True):
+    alpha, beta = np.empty_like(log_lik), np.zeros_like(log_lik)
+    xi = np.zeros((*log_lik.shape, log_lik.shape[1]))
+    evidence = np.empty(len(layout.lengths))
+    for trial, (first, stop) in enumerate(zip(layout.starts[:-1], layout.starts[1:], strict=True)):
         alpha[first] = log_pi + log_lik[first]
-        beta[stop - 1] = log_lik[stop - 1]
         for t in range(first + 1, stop):
             into = log_a if log_a.ndim == 2 else log_a[t]
             alpha[t] = log_lik[t] + np.logaddexp.reduce(alpha[t - 1][:, None] + into, axis=0)
-        for t in range(stop - 2, first - 1, -1):
-            out_of = log_a if log_a.ndim == 2 else log_a[t + 1]
-            beta[t] = log_lik[t] + np.logaddexp.reduce(out_of + beta[t + 1][None], axis=1)
-    if not np.isfinite(alpha.max(axis=1)).all():
-        raise DataError("a trial is impossible: its transitions or first state have probability 0")
-    alpha, beta = (np.exp(m - m.max(axis=1, keepdims=True)) for m in (alpha, beta))
-    return alpha / alpha.sum(axis=1, keepdims=True), beta / beta.sum(axis=1, keepdims=True)
+        evidence[trial] = np.logaddexp.reduce(alpha[stop - 1])
+        if not np.isfinite(evidence[trial]):
+            raise DataError(f"trial {trial} is impossible: its transitions or first state have probability 0")
+        for t in range(stop - 1, first, -1):
+            ahead = (log_a if log_a.ndim == 2 else log_a[t]) + log_lik[t] + beta[t]
+            beta[t - 1] = np.logaddexp.reduce(ahead, axis=1)
+            xi[t] = np.exp(alpha[t - 1][:, None] + ahead - evidence[trial])
+    gamma = np.exp(alpha + beta - np.repeat(evidence, layout.lengths)[:, None])
+    filtered = np.exp(alpha - alpha.max(axis=1, keepdims=True))
+    filtered /= filtered.sum(axis=1, keepdims=True)
+    return Posterior(gamma / gamma.sum(axis=1, keepdims=True), filtered, xi.sum(axis=0), xi, evidence)
 
 
 def _combine(
-    alpha: Array, beta: Array, weight: Array, top: Array, layout: Layout, initial: Array, transitions: Array, pairs: bool
+    alpha: Array,
+    beta: Array,
+    weight: Array,
+    top: Array,
+    layout: Layout,
+    initial: Array,
+    transitions: Array,
+    pairs: bool,
 ) -> Posterior:
     """Posteriors and evidence from both messages."""
     inner = np.flatnonzero(layout.inner)

@@ -106,13 +106,19 @@ class GlmHmmConfig:
         if self.prior not in ("none", "gaussian", "one-hot"):
             wrong.append(f"prior must be 'none', 'gaussian' or 'one-hot'; got {self.prior!r}")
         if self.prior == "one-hot" and (self.basis == "none" or self.family == "categorical"):
-            wrong.append("the one-hot prior is about couplings between neurons: it needs a basis and no choice of classes")
+            wrong.append(
+                "the one-hot prior is about couplings between neurons: it needs a basis and no choice of classes"
+            )
         if self.family == "categorical" and self.basis != "none":
             wrong.append("the categorical family takes covariates only: set basis='none'")
         if self.concentration < 1 or self.stickiness < 0:
-            wrong.append(f"concentration must be >= 1 and stickiness >= 0; got {self.concentration:g}, {self.stickiness:g}")
+            wrong.append(
+                f"concentration must be >= 1 and stickiness >= 0; got {self.concentration:g}, {self.stickiness:g}"
+            )
         if self.ridge < 0 or min(self.state_sd, self.absent_sd, self.class_weight, *self.class_shares) <= 0:
-            wrong.append("ridge must not be negative; state_sd, absent_sd, class_weight and class_shares must be positive")
+            wrong.append(
+                "ridge must not be negative; state_sd, absent_sd, class_weight and class_shares must be positive"
+            )
         if wrong:
             raise ConfigError("; ".join(wrong))
 

@@ -77,7 +77,9 @@ class Trials:
         if not arrays:
             raise DataError("no trial holds a bin")
         if any(a.ndim != 2 for a in arrays) or len({a.shape[1] for a in arrays}) > 1:
-            raise DataError(f"trials must be (bins, neurons) of equally many neurons; got {[a.shape for a in arrays][:4]}")
+            raise DataError(
+                f"trials must be (bins, neurons) of equally many neurons; got {[a.shape for a in arrays][:4]}"
+            )
         x = np.concatenate(arrays)  # (M, N)
         there = np.isfinite(x).all(axis=1)
         if seen is not None:

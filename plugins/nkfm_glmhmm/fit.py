@@ -267,9 +267,7 @@ def _with_prior(
     usual = torch.from_numpy(np.array(np.broadcast_to(given, (neurons, neurons, 3))))
     usual = (usual / usual.sum(-1, keepdim=True)).clamp(min=1e-3)
     widest = ANNEALING[0] * config.absent_sd
-    prior = OneHotPrior(
-        emission.weights[:, :-1], kernels.shape[1], usual, config.class_weight, widest, config.ridge
-    )
+    prior = OneHotPrior(emission.weights[:, :-1], kernels.shape[1], usual, config.class_weight, widest, config.ridge)
     emission.prior = prior
     for multiple in ANNEALING:
         prior.sharpen(multiple * config.absent_sd, emission.weights[:, :-1])
@@ -305,5 +303,3 @@ def bits_per_spike(evidence: float, constant: float, test: Trials) -> float:
     """Gain over constant rates, both in nats per observed bin, as bits per spike."""
     spikes = float(test.x[torch.from_numpy(test.seen)].sum()) / max(1, int(test.seen.sum()))
     return (evidence - constant) / (max(spikes, 1e-12) * float(np.log(2)))
-
-

@@ -37,7 +37,9 @@ def gumbel_softmax_log_density(log_y: Tensor, log_p: Tensor, temperature: float)
     return base - k * spread + (log_p - (temperature + 1) * log_y).sum(-1)
 
 
-def relaxed_weights(logits: Tensor, strength: Tensor, *, noise: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+def relaxed_weights(
+    logits: Tensor, strength: Tensor, *, noise: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
     """Weights (excitatory minus inhibitory share) x softplus strength.
 
     Parameters

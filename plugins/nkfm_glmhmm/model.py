@@ -149,7 +149,9 @@ class GlmHmm(Model):
             seed=seed,
             n_jobs=n_jobs,
             mask=mask_of(graph, names) if graph is not None and graph_as == "mask" else None,
-            shares=shares_of(graph, names, self.config.class_shares) if graph is not None and graph_as == "prior" else None,
+            shares=shares_of(graph, names, self.config.class_shares)
+            if graph is not None and graph_as == "prior"
+            else None,
         )
         self._make_room(len(names))
         self._put(fitted)
@@ -240,9 +242,7 @@ class GlmHmm(Model):
         """Gain of the log-likelihood over constant rates, those of `train`, in bits per spike."""
         trials, _ = trials_of(recordings, self.contract, self.config)
         rates, _ = trials_of(train, self.contract, self.config)
-        return bits_per_spike(
-            evidence_per_bin(trials, self.config, self.fitted), constant_rate(rates, trials), trials
-        )
+        return bits_per_spike(evidence_per_bin(trials, self.config, self.fitted), constant_rate(rates, trials), trials)
 
     def sample(self, n_bins: int, *, seed: int = 0) -> tuple[Array, Index]:
         """Draw observations (n_bins, N) and states (n_bins,) of one trial, for models without covariates."""
@@ -259,7 +259,9 @@ class GlmHmm(Model):
             "weights": fitted.weights,
             "initial": torch.from_numpy(fitted.chain.initial),
             "transitions": torch.from_numpy(fitted.chain.transitions),
-            "input_weights": None if fitted.chain.input_weights is None else torch.from_numpy(fitted.chain.input_weights),
+            "input_weights": None
+            if fitted.chain.input_weights is None
+            else torch.from_numpy(fitted.chain.input_weights),
             "scale": fitted.scale,
             "table": fitted.table,
             "classes": fitted.classes,

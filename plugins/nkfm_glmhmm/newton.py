@@ -50,7 +50,9 @@ def direction(
     if features:
         solve = _one_for_all if precision.ndim == 0 and free is None else _one_each
         coupling = gram[:, :features, features, None] * scale[:, None]  # (S, F, N)
-        weights, carried = solve(gram[:, :features, :features], scale, precision, free, gradient[:, :features], coupling)
+        weights, carried = solve(
+            gram[:, :features, :features], scale, precision, free, gradient[:, :features], coupling
+        )
         slope = gradient[:, features] - (coupling * weights).sum(1)  # (S, N)
         curve = gram[:, features, features, None] * scale - (coupling * carried).sum(1)
     else:

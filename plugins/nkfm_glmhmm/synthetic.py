@@ -94,7 +94,11 @@ def _simulate(
     counts = torch.zeros((n_trials, lags + n_bins, neurons), dtype=torch.float64)
     states = torch.zeros((n_trials, n_bins), dtype=torch.int64)
     for t in range(n_bins):
-        odds = torch.full((n_trials, n_states), 1 / n_states, dtype=torch.float64) if t == 0 else transitions[states[:, t - 1]]
+        odds = (
+            torch.full((n_trials, n_states), 1 / n_states, dtype=torch.float64)
+            if t == 0
+            else transitions[states[:, t - 1]]
+        )
         states[:, t] = torch.multinomial(odds, 1, generator=rng)[:, 0]
         history = (counts[:, t : t + lags] * kernel[:, None]).sum(1)  # (R, N)
         eta = bias + (weights[states[:, t]] @ history[..., None])[..., 0]

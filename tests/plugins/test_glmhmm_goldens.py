@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from nkfm_glmhmm import basis, gumbel
 from nkfm_glmhmm.chain import Layout, posterior
 from nkfm_glmhmm.choice import Choice, class_log_probabilities
@@ -16,7 +18,6 @@ from nkfm_glmhmm.links import LINKS
 from nkfm_glmhmm.paths import predicted, viterbi
 from nkfm_glmhmm.population import Population
 from nkfm_glmhmm.priors import GaussianPrior, Ridge
-from safetensors.torch import load_file
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "glm_switching"
 pytestmark = pytest.mark.golden
@@ -235,7 +236,9 @@ def test_kernel_code_one_hot(kind, size):
     near(train.detach(), g["output.weight_train"], rtol=2e-4, atol=2e-4)
 
     def rates(weights, x):
-        kernels = (weights * g["model.diag_mask"].double())[..., None] * p["parametrizations.conv_weight.original"].softmax(-1)
+        kernels = (weights * g["model.diag_mask"].double())[..., None] * p[
+            "parametrizations.conv_weight.original"
+        ].softmax(-1)
         if "diag.weight" in p:
             own = p["diag.weight"][:, 0]
             own = own.reshape(n, s, lags).transpose(0, 1) if len(own) == n * s else own.expand(s, n, lags)
