@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -100,7 +102,7 @@ def convolve(x: Array, basis: Array, starts: npt.NDArray[np.int64]) -> Array:
     """
     lags, bases = basis.shape
     out = np.zeros((*x.shape, bases))
-    for first, stop in zip(starts[:-1], starts[1:], strict=True):
+    for first, stop in itertools.pairwise(starts):
         for lag in range(1, min(lags, stop - first - 1) + 1):
             out[first + lag : stop] += x[first : stop - lag, :, None] * basis[lag - 1]
     return out.reshape(len(x), -1)

@@ -83,7 +83,7 @@ class GlmHmmConfig:
     state_sd: float = 1 / 3
     class_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     class_weight: float = 2.0
-    absent_sd: float = 0.1
+    absent_sd: float = 0.08
     concentration: float = 1.1
     stickiness: float = 0.0
     learn_initial: bool = True

@@ -49,10 +49,6 @@ class Family(ABC):
     def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
         """Log-likelihood without its constant, score and information of observations at a predictor."""
 
-    def better_scales(self, scale: Tensor, x: Tensor, eta: Tensor, link: Link) -> list[Tensor]:
-        """Candidates for the dispersion as weighted statistics; empty if the family has none."""
-        return []
-
 
 class Poisson(Family):
     """Counts."""
@@ -60,12 +56,15 @@ class Poisson(Family):
     name, links = "poisson", ("softplus", "exp", "sigmoid")
 
     def wrong(self, x: Tensor) -> str:
+        """What stands against these observations."""
         return "counts must not be negative" if bool((x < 0).any()) else ""
 
     def constant(self, x: Tensor) -> Tensor:
+        """Part that depends on the observations only."""
         return -torch.lgamma(x + 1)
 
     def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
+        """Log-likelihood, score and information."""
         mean, log_mean, slope = link(eta)
         relative = slope / mean
         likelihood = log_mean.mul(x).sub_(mean)
@@ -80,9 +79,11 @@ class Bernoulli(Family):
     name, links = "bernoulli", ("sigmoid",)
 
     def wrong(self, x: Tensor) -> str:
+        """What stands against these observations."""
         return "" if bool(((x == 0) | (x == 1)).all()) else "observations must be 0 or 1"
 
     def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
+        """Log-likelihood, score and information."""
         p = eta.sigmoid()
         likelihood = eta * x - eta.clamp(min=0)
         likelihood -= eta.abs().neg_().exp_().log1p_()
@@ -95,12 +96,15 @@ class Gaussian(Family):
     name, links = "gaussian", ("linear", "softplus", "exp")
 
     def constant(self, x: Tensor) -> Tensor:
+        """Part that depends on the observations only."""
         return torch.full_like(x, -0.5 * math.log(2 * math.pi))
 
     def first_scale(self, x: Tensor) -> Tensor:
+        """Start of the dispersion."""
         return x.std(0, correction=0).clamp(min=LEAST_SD)
 
     def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
+        """Log-likelihood, score and information."""
         assert scale is not None
         mean, _, slope = link(eta)
         precision = scale**-2  # (N,)
@@ -116,15 +120,19 @@ class NegativeBinomial(Family):
     name, links = "negative-binomial", ("softplus", "exp")
 
     def wrong(self, x: Tensor) -> str:
+        """What stands against these observations."""
         return "counts must not be negative" if bool((x < 0).any()) else ""
 
     def constant(self, x: Tensor) -> Tensor:
+        """Part that depends on the observations only."""
         return -torch.lgamma(x + 1)
 
     def first_scale(self, x: Tensor) -> Tensor:
+        """Start of the dispersion."""
         return x.new_full((x.shape[1],), 5.0)
 
     def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
+        """Log-likelihood, score and information."""
         assert scale is not None
         mean, log_mean, slope = link(eta)
         both = mean + scale

@@ -19,6 +19,25 @@ SPREAD = 0.5
 """Standard deviation of a present connection's magnitude, relative to its mean."""
 
 
+def balanced_signs(table: Tensor) -> Tensor:
+    """Class of each connection whose probability exceeds its average over all connections by the largest factor.
+
+    The most probable class is nearly always "absent" where few connections exist; this rule weighs the three alike, as
+    balanced accuracy does.
+
+    Parameters
+    ----------
+    table : Tensor, shape (K, N, 3)
+        Of `OneHotPrior`.
+
+    Returns
+    -------
+    Tensor, shape (K, N), int64
+        -1, 0 or 1.
+    """
+    return (table / table.mean((0, 1))).argmax(-1) - 1
+
+
 class WeightPrior(ABC):
     """Prior of the weights W (S, F, N): features by target neurons.
 
@@ -59,6 +78,7 @@ class Ridge(WeightPrior):
         """Nothing to learn."""
 
     def log_density(self, weights: Tensor) -> Tensor:
+        """Log prior, up to a constant."""
         return -self.penalty(weights).sum()
 
 
@@ -83,10 +103,12 @@ class GaussianPrior(WeightPrior):
         self.update(weights)
 
     def update(self, weights: Tensor) -> None:
+        """Fit the prior to the weights."""
         total = len(weights) * self.precision
         self.centre = (weights.sum(0) * self.precision / (total + self.ridge))[None]  # (1, F, N)
 
     def log_density(self, weights: Tensor) -> Tensor:
+        """Log prior, up to a constant."""
         return -self.penalty(weights).sum() - 0.5 * self.ridge * self.centre.square().sum()
 
 
@@ -114,8 +136,8 @@ class OneHotPrior(WeightPrior):
     classes : Tensor, shape (S, K, N, 3)
         Class probabilities in each state, given its weights.
     strength, spread : float
-        Mean magnitude of a present connection, learned, and its standard deviation, half of that: learned as well, from
-        weights it has itself pulled together, it would shrink to 0.
+        Mean magnitude of a present connection, learned, and its standard deviation, half the mean at the start: learned as
+        well, from weights it has itself pulled together, it would shrink to 0.
 
     Notes
     -----
@@ -138,6 +160,7 @@ class OneHotPrior(WeightPrior):
         present = self._couplings(weights).abs()
         strong = present > 2 * absent_sd
         self.strength = max(float(present[strong].mean()) if bool(strong.any()) else 0.0, 4 * absent_sd)
+        self.spread = SPREAD * self.strength
         self.update(weights)
 
     def _couplings(self, weights: Tensor) -> Tensor:
@@ -156,28 +179,16 @@ class OneHotPrior(WeightPrior):
         return torch.stack(terms, -1) + self.table.log()
 
     def update(self, weights: Tensor) -> None:
+        """Fit the prior to the weights."""
         self.classes = self._class_terms(weights).softmax(-1)
         counts = self.classes.sum(0) + self.concentration * self.usual
         self.table = counts / counts.sum(-1, keepdim=True)
         w = self._couplings(weights)
         minus, plus = self.classes[:, :, None, :, 0], self.classes[:, :, None, :, 2]  # (S, K, 1, N)
         mass = float((minus + plus).sum()) * self.n_bases
-        self._fit_strength(float(((plus - minus) * w).sum()), float(((plus + minus) * w.square()).sum()), mass)
+        if mass > 1:
+            self.strength = max(float(((plus - minus) * w).sum()) / mass, 2 * math.sqrt(self.absent_variance))
         self._surrogate(weights)
-
-    def _fit_strength(self, signed: float, squares: float, mass: float) -> None:
-        """Maximise the expected log density over the strength, the spread going with it."""
-        if mass <= 1:
-            return
-        # -mass log m - sum((w -+ m)^2) / (2 r^2 m^2) with spread r m: a quadratic equation in m
-        r2 = SPREAD**2
-        found = (-signed + math.sqrt(signed**2 + 4 * r2 * mass * squares)) / (2 * r2 * mass)
-        self.strength = max(found, 2 * math.sqrt(self.absent_variance))
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the magnitude of a present connection."""
-        return SPREAD * self.strength
 
     def _surrogate(self, weights: Tensor) -> None:
         """Gaussian whose log density, up to a constant, is the expected log prior over the classes."""
@@ -192,6 +203,7 @@ class OneHotPrior(WeightPrior):
         self.centre[:, :count] = centre[:, :, None].expand(-1, -1, self.n_bases, -1).flatten(1, 2)
 
     def log_density(self, weights: Tensor) -> Tensor:
+        """Log prior, up to a constant."""
         classes = self._class_terms(weights).logsumexp(-1).sum()
         table = self.concentration * (self.usual * self.table.log()).sum()
         rest = weights[:, self.n_sources * self.n_bases :]
@@ -199,9 +211,5 @@ class OneHotPrior(WeightPrior):
 
     def sharpen(self, absent_sd: float, weights: Tensor) -> None:
         """Narrow what counts as absent, keeping what was learned."""
-        self.absent_variance = absent_sd**2
+        self.absent_variance, self.spread = absent_sd**2, SPREAD * self.strength
         self.update(weights)
-
-    def structure(self) -> Tensor:
-        """Most probable class of each connection in the global table, -1, 0 or 1, (K, N) int64."""
-        return self.table.argmax(-1) - 1

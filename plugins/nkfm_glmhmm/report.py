@@ -16,6 +16,7 @@ from nkfm_glmhmm.align import balanced_accuracy, signs
 from nkfm_glmhmm.chain import Layout
 from nkfm_glmhmm.model import GlmHmm, States
 from nkfm_glmhmm.paths import dwell_bins
+from nkfm_glmhmm.priors import balanced_signs
 from nkfm_glmhmm.select import StateCurve
 from nkfm_glmhmm.structure import agreement, wiring
 
@@ -61,9 +62,9 @@ def states_report(
         sections.append(_selection(curve))
     sections.append(_fitting(model, found))
     occupied = found.posterior.mean(0)
+    shares = ", ".join(f"{100 * p:.0f} %" for p in occupied)
     summary = [
-        f"{model.config.n_states} states of {len(model.contract.channels)} neurons; "
-        f"occupancy {', '.join(f'{100 * p:.0f} %' for p in occupied)}.",
+        f"{model.config.n_states} states of {len(model.contract.channels)} neurons; occupancy {shares}.",
         f"Log-likelihood {found.evidence:.3f} nats per bin of {1e3 * found.bin_s:g} ms on this recording.",
     ]
     return write_report(
@@ -144,7 +145,7 @@ def _comparison(model: GlmHmm, graph: Graph) -> Section:
         best = max(balanced_accuracy(signs(matrix, t)[chosen] != 0, edges[chosen] != 0) for t in THRESHOLDS)
         rows.append((f"state {s + 1}", agreement(matrix, edges, known), best))
     if model.fitted.table is not None:
-        shared = (model.fitted.table.argmax(-1) - 1).numpy().T
+        shared = balanced_signs(model.fitted.table).numpy().T
         rows.append(("global structure", float("nan"), balanced_accuracy(shared[chosen] != 0, edges[chosen] != 0)))
     signed = bool((edges < 0).any())
     header = ["", "ROC area of |coupling|", "balanced accuracy of presence"]
@@ -168,7 +169,7 @@ def _sign_accuracy(model: GlmHmm, row: int, edges: Any, chosen: Any) -> float:
         return max(balanced_accuracy(signs(matrix, t)[chosen], edges[chosen]) for t in THRESHOLDS)
     table = model.fitted.table
     assert table is not None
-    return balanced_accuracy((table.argmax(-1) - 1).numpy().T[chosen], edges[chosen])
+    return balanced_accuracy(balanced_signs(table).numpy().T[chosen], edges[chosen])
 
 
 def _dynamics(model: GlmHmm, found: States) -> Section:
