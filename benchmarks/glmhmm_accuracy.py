@@ -69,7 +69,10 @@ def demo(restarts):
     train, held_out = data.take(range(30)), data.take(range(30, 30 + TEST))
     config = GlmHmmConfig(n_states=STATES, link="sigmoid")
     ceiling = evidence_per_bin(held_out, config, truth_of(net))
-    print(f"\nTable 1: demonstration, 30 training trials, {restarts} starts\n{'':28s}" + "".join(f"{c:>10s}" for c in COLUMNS))
+    print(
+        f"\nTable 1: demonstration, 30 training trials, {restarts} starts\n{'':28s}"
+        + "".join(f"{c:>10s}" for c in COLUMNS)
+    )
     row("truth", measure(net, held_out, config, truth_of(net), ceiling))
     for prior in ("none", "gaussian", "one-hot"):
         config = GlmHmmConfig(n_states=STATES, link="sigmoid", prior=prior)
@@ -78,11 +81,16 @@ def demo(restarts):
         spent = time.process_time() - begin
         row(f"{prior} ({spent:.0f} CPU s)", measure(net, held_out, config, fitted, ceiling))
         if prior == "none":
-            print("  training evidence of the starts:", " ".join(f"{v:.3f}" for v in sorted(fitted.starts, reverse=True)))
+            print(
+                "  training evidence of the starts:", " ".join(f"{v:.3f}" for v in sorted(fitted.starts, reverse=True))
+            )
 
 
 def small(restarts, seeds):
-    print(f"\nTable 2: 3 training trials, {seeds} seeds, {restarts} starts\n{'':28s}" + "".join(f"{c:>10s}" for c in COLUMNS))
+    print(
+        f"\nTable 2: 3 training trials, {seeds} seeds, {restarts} starts\n{'':28s}"
+        + "".join(f"{c:>10s}" for c in COLUMNS)
+    )
     results = {}
     for seed in range(seeds):
         net = switching_network(seed, n_trials=3 + TEST)

@@ -5,4 +5,12 @@ from neurokit_fm.contract.points import PointsContract
 from neurokit_fm.contract.series import SeriesContract
 from neurokit_fm.contract.volume import VolumeContract
 
-__all__ = ["Contract", "PointsContract", "Problem", "SeriesContract", "VolumeContract", "read_contract", "write_contract"]
+__all__ = [
+    "Contract",
+    "PointsContract",
+    "Problem",
+    "SeriesContract",
+    "VolumeContract",
+    "read_contract",
+    "write_contract",
+]

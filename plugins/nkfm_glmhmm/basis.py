@@ -40,7 +40,7 @@ def exponential(n_lags: int, decay: float = 1.0, span: float | None = None) -> A
     """
     step = (n_lags if span is None else span) / n_lags
     weight = np.exp(-decay * step * np.arange(1, n_lags + 1))
-    return (weight / (step * weight.sum()))[:, None]
+    return np.asarray((weight / (step * weight.sum()))[:, None])
 
 
 def raised_cosine(

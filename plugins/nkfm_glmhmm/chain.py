@@ -173,10 +173,14 @@ def _in_chunks(weight: Array, layout: Layout, initial: Array, transitions: Array
     entries = _entries(products, scales, layout, initial, transitions)
     if entries is None:
         return None
-    piece = np.arange(len(products)) // RENORMALISE_EVERY
-    log_entry = np.log(entries) + scales[piece]  # (L, 2, S, n)
-    log_entry -= log_entry.max(axis=2, keepdims=True)
-    message = (products * np.exp(log_entry)[:, :, None]).sum(axis=3)  # (L, 2, S, n)
+    log_entry = np.log(entries) + scales  # (pieces, 2, S, n)
+    entry = np.exp(log_entry - log_entry.max(axis=2, keepdims=True))
+    message = np.empty(emission.shape)  # (L, 2, S, n)
+    for piece, first in enumerate(range(0, len(products), RENORMALISE_EVERY)):
+        part = slice(first, first + RENORMALISE_EVERY)
+        np.multiply(products[part, :, :, 0], entry[piece, None, :, None, 0], out=message[part])
+        for k in range(1, n_states):
+            message[part] += products[part, :, :, k] * entry[piece, None, :, None, k]
     total = message.sum(axis=2, keepdims=True)
     if not (total > 1e-280).all():
         return None
@@ -285,26 +289,26 @@ def _combine(
     pairs: bool,
 ) -> Posterior:
     """Posteriors and evidence from both messages."""
-    inner = np.flatnonzero(layout.inner)
-    before, into = alpha[inner - 1], beta[inner]
-    matrices = transitions if transitions.ndim == 2 else transitions[inner]
-    predicted = np.broadcast_to(initial, alpha.shape).copy()
+    firsts, lasts = layout.starts[:-1], layout.starts[1:] - 1
+    matrices = transitions if transitions.ndim == 2 else transitions[1:]
+    predicted, after = np.empty_like(alpha), np.empty_like(alpha)
     if transitions.ndim == 2:
-        predicted[inner] = before @ matrices
-        ahead = into @ matrices.T  # (M - R, S)
+        np.matmul(alpha[:-1], matrices, out=predicted[1:])
+        np.matmul(beta[1:], matrices.T, out=after[:-1])
     else:
-        predicted[inner] = np.einsum("tk,tkj->tj", before, matrices)
-        ahead = np.einsum("tkj,tj->tk", matrices, into)
-    after = np.ones_like(alpha)
-    after[inner - 1] = ahead
+        np.einsum("tk,tkj->tj", alpha[:-1], matrices, out=predicted[1:])
+        np.einsum("tkj,tj->tk", matrices, beta[1:], out=after[:-1])
+    predicted[firsts], after[lasts] = initial, 1
     gamma = alpha * after
-    gamma /= gamma.sum(axis=1, keepdims=True)
-    joint = (before * ahead).sum(axis=1)  # (M - R,)
-    scaled = into / joint[:, None]
+    joint = gamma.sum(axis=1)  # (M,)
+    gamma /= joint[:, None]
+    share = 1 / joint[:-1]
+    share[lasts[:-1]] = 0  # no transition leads out of a trial
+    scaled = beta[1:] * share[:, None]
     xi = None
     if pairs or transitions.ndim == 3:
         xi = np.zeros((*alpha.shape, alpha.shape[1]))
-        xi[inner] = before[:, :, None] * matrices * scaled[:, None, :]
-    xi_sum = xi.sum(axis=0) if xi is not None else transitions * (before.T @ scaled)
-    log_total = np.log((predicted * weight).sum(axis=1)) + top  # (M,)
-    return Posterior(gamma, alpha, xi_sum, xi, np.add.reduceat(log_total, layout.starts[:-1]))
+        xi[1:] = alpha[:-1, :, None] * matrices * scaled[:, None, :]
+    xi_sum = xi.sum(axis=0) if xi is not None else transitions * (alpha[:-1].T @ scaled)
+    log_total = np.log(np.einsum("ts,ts->t", predicted, weight)) + top  # (M,)
+    return Posterior(gamma, alpha, xi_sum, xi, np.add.reduceat(log_total, firsts))

@@ -119,7 +119,7 @@ def states(
     if as_json:
         click.echo(json.dumps(row, indent=2))
         return
-    shares = ", ".join(f"{100 * p:.0f} %" for p in row["occupancy"])  # type: ignore[attr-defined]
+    shares = ", ".join(f"{100 * p:.0f} %" for p in found.posterior.mean(0))
     click.echo(f"{file} -> {out}: {row['states']} states ({shares}) of {row['neurons']} neurons, {row['bins']} bins of "
                f"{1e3 * found.bin_s:g} ms, {found.evidence:.4f} nats per bin")  # fmt: skip
     if report is not None:
@@ -149,7 +149,7 @@ def _write(path: Path, found: States, source: str) -> None:
     """Write times, posterior and path in the store's container."""
     from neurokit_fm.data.store_file import write_array, writing
 
-    about = {"source": source, "bin_s": found.bin_s, "nats_per_bin": found.evidence}
+    about: dict[str, str | int | float] = {"source": source, "bin_s": found.bin_s, "nats_per_bin": found.evidence}
     with writing(path, "states", needed=found.posterior.nbytes + 2 * found.times.nbytes, attributes=about) as file:
         write_array(file, "times", found.times)
         write_array(file, "posterior", found.posterior)

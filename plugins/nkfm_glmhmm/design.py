@@ -81,7 +81,7 @@ class Trials:
                 f"trials must be (bins, neurons) of equally many neurons; got {[a.shape for a in arrays][:4]}"
             )
         x = np.concatenate(arrays)  # (M, N)
-        there = np.isfinite(x).all(axis=1)
+        there: npt.NDArray[np.bool_] = np.asarray(np.isfinite(x).all(axis=1))
         if seen is not None:
             there &= _stacked(seen, len(x), "seen").astype(bool)
         x = np.where(there[:, None], x, 0.0)

@@ -17,7 +17,7 @@ from nkfm_glmhmm.fit import fit, resume
 from nkfm_glmhmm.paths import viterbi
 
 
-class SwitchingGlm(BaseEstimator):
+class SwitchingGlm(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Hidden states of a multivariate sequence, each with its own GLM on the sequence's past.
 
     Parameters
@@ -71,10 +71,10 @@ class SwitchingGlm(BaseEstimator):
         self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, lengths: npt.ArrayLike | None = None
     ) -> SwitchingGlm:
         """Fit to bins (M, F), with `y` (M,) or (M, N) as what is predicted, else `X` itself."""
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        x = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         self._by_covariates = y is not None and self.basis == "none"
         self._n_classes = int(np.max(np.asarray(y))) + 1 if self.family == "categorical" and y is not None else 2
-        trials = self._trials(X, y, lengths)
+        trials = self._trials(x, y, lengths)
         self.parameters_ = fit(trials, self._config(), restarts=self.restarts, seed=int(self.random_state or 0))
         self.transitions_ = self.parameters_.chain.transitions
         self.coef_ = self.parameters_.weights[:, :-1].mT.numpy()
@@ -105,10 +105,10 @@ class SwitchingGlm(BaseEstimator):
 
     def _again(self, X: npt.ArrayLike, y: npt.ArrayLike | None, lengths: npt.ArrayLike | None) -> Trials:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        x = np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
         if self._by_covariates and y is None:
             raise DataError("this model was fitted to y given X; its states need y as well")
-        return self._trials(X, y if self._by_covariates else None, lengths)
+        return self._trials(x, y if self._by_covariates else None, lengths)
 
     def _trials(self, X: Array, y: Any, lengths: npt.ArrayLike | None) -> Trials:
         sizes = [len(X)] if lengths is None else [int(n) for n in np.asarray(lengths).ravel()]

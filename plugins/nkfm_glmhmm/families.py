@@ -67,10 +67,8 @@ class Poisson(Family):
         """Log-likelihood, score and information."""
         mean, log_mean, slope = link(eta)
         relative = slope / mean
-        likelihood = log_mean.mul(x).sub_(mean)
-        score = relative * x
-        score -= slope
-        return likelihood, score, relative.mul_(slope)
+        likelihood = (log_mean * x).sub_(mean)
+        return likelihood, torch.addcmul(-slope, relative, x), relative.mul_(slope)
 
 
 class Bernoulli(Family):

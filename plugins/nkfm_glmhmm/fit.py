@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -78,7 +79,7 @@ def fit(
     *,
     restarts: int = 8,
     seed: int = 0,
-    mask: Array | None = None,
+    mask: npt.NDArray[np.bool_] | None = None,
     shares: Array | None = None,
     n_jobs: int = 1,
     watch: Callable[[str, int], None] | None = None,
@@ -158,7 +159,8 @@ def check(trials: Trials, config: GlmHmmConfig) -> None:
     if trials.design.shape[1] != wanted:
         problems.append(f"{trials.design.shape[1]} covariates, the model has {wanted}; check n_covariates")
     if (0 if trials.inputs is None else trials.inputs.shape[1]) != config.n_inputs:
-        problems.append(f"the transitions take {config.n_inputs} inputs; got {np.shape(trials.inputs)}")
+        got = 0 if trials.inputs is None else trials.inputs.shape[1]
+        problems.append(f"the transitions take {config.n_inputs} inputs; got {got}")
     if not trials.seen.any():
         problems.append("no bin was observed")
     if config.family == "categorical":
@@ -189,7 +191,7 @@ def _emission(
     )
 
 
-def _free(trials: Trials, config: GlmHmmConfig, mask: Array | None) -> Tensor | None:
+def _free(trials: Trials, config: GlmHmmConfig, mask: npt.NDArray[np.bool_] | None) -> Tensor | None:
     """Which weights may differ from 0, (F, N), or None if all."""
     kernels, neurons = config.kernels(), trials.x.shape[1]
     if kernels is None or (mask is None and config.self_coupling):
@@ -207,18 +209,22 @@ def _one_state(trials: Trials, config: GlmHmmConfig, free: Tensor | None) -> Run
     seen = torch.from_numpy(trials.seen)
     if config.family != "categorical":
         mean = trials.x[seen].mean(0).clamp(min=1e-3) if config.family != "gaussian" else trials.x[seen].mean(0)
-        inverse = {
-            "softplus": lambda m: m + torch.log(-torch.expm1(-m)),
-            "exp": torch.log,
-            "sigmoid": lambda m: torch.logit(m.clamp(max=0.95)),
-            "linear": lambda m: m,
-        }[config.link_name]
-        weights[0, -1] = inverse(mean.clamp(min=1e-3) if config.link_name in ("exp", "softplus") else mean)
+        weights[0, -1] = _predictor(mean, config.link_name)
     one = Chain(np.ones(1), np.ones((1, 1)), concentration=1.0, learn_initial=False)
     emission = _emission(trials, config, weights, Ridge(config.ridge), free, None)
     run = Run(emission, one, trials.layout)
     run.iterate(2 * SHORT if config.n_states > 1 else 0, config.tolerance)
     return run
+
+
+def _predictor(mean: Tensor, name: str) -> Tensor:
+    """Linear predictor of a mean (N,): the inverse of the link."""
+    if name == "linear":
+        return mean
+    if name == "sigmoid":
+        return torch.logit(mean.clamp(1e-3, 0.95))
+    mean = mean.clamp(min=1e-3)
+    return mean.log() if name == "exp" else mean + torch.log(-torch.expm1(-mean))
 
 
 def _start(trials: Trials, config: GlmHmmConfig, single: Run, free: Tensor | None, rng: np.random.Generator) -> Run:

@@ -139,5 +139,5 @@ def kernel_rates(counts: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
     states, neurons, _, lags = kernels.shape
     padded = torch.nn.functional.pad(counts.T[None], (lags, -1))  # (1, N, H + T - 1)
     eta = torch.nn.functional.conv1d(padded, kernels.flatten(0, 1))[0]  # (S * N, T), state-major
-    eta = eta.unflatten(0, (states, neurons)).transpose(1, 2)
+    eta = eta.reshape(states, neurons, -1).transpose(1, 2)
     return torch.nn.functional.softplus(eta + bias.expand(states, neurons)[:, None])

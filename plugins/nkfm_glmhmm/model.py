@@ -81,6 +81,11 @@ class GlmHmm(Model):
         if contract.channels:
             self._make_room(len(contract.channels))
 
+    weights: Tensor
+    initial: Tensor
+    transitions: Tensor
+    input_weights: Tensor
+
     def _make_room(self, neurons: int) -> None:
         c = self.config
         s, targets = c.n_states, c.n_classes - 1 if c.family == "categorical" else neurons
@@ -134,10 +139,10 @@ class GlmHmm(Model):
         """
         if not recordings:
             raise DataError("cannot fit to no recordings")
-        if not self.contract.channels:  # type: ignore[attr-defined]
+        if not self.contract.channels:
             first = self.contract.apply(recordings[0])
             names = next(iter(first.signals.values())).channels.name
-            self.contract: Any = replace(self.contract, channels=names)  # type: ignore[type-var]
+            self.contract: Any = replace(self.contract, channels=names)
         names = self.contract.channels
         if graph is not None and graph_as == "prior" and self.config.prior != "one-hot":
             raise ConfigError("a graph as a prior needs prior='one-hot'; as a mask it goes with every prior")

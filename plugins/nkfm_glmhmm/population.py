@@ -124,19 +124,28 @@ class Population:
             columns = None if chosen is None else chosen[s].nonzero()[:, 0]
             if columns is not None and not len(columns):
                 continue
-            w = self.weights[s] if columns is None else self.weights[s][:, columns]
-            scale = None if self.scale is None else self.scale[s] if columns is None else self.scale[s, columns]
+            if columns is not None:
+                self._evaluate_some(s, columns)
+                continue
+            scale = None if self.scale is None else self.scale[s]
             for first in range(0, len(self.design), self.rows):
                 part = slice(first, first + self.rows)
-                eta = self.design[part] @ w
-                x = self.trials.x[part] if columns is None else self.trials.x[part][:, columns]
-                made = self.family.terms(x, eta, self.link, scale)
-                for k in range(3):
-                    if columns is None:
-                        self.terms[k, s, part] = made[k]
-                    else:
-                        self.terms[k, s, part, columns] = made[k]
+                eta = self.design[part] @ self.weights[s]
+                for k, made in enumerate(self.family.terms(self.trials.x[part], eta, self.link, scale)):
+                    self.terms[k, s, part] = made
                 torch.sum(self.terms[0, s, part], 1, out=self.totals[s, part])
+
+    def _evaluate_some(self, s: int, columns: Tensor) -> None:
+        """The same for a few neurons of one state."""
+        scale = None if self.scale is None else self.scale[s, columns]
+        w = self.weights[s][:, columns]
+        rows = max(64, BLOCK // len(columns))
+        for first in range(0, len(self.design), rows):
+            part = slice(first, first + rows)
+            made = self.family.terms(self.trials.x[part][:, columns], self.design[part] @ w, self.link, scale)
+            self.totals[s, part] += (made[0] - self.terms[0, s, part][:, columns]).sum(1)
+            for k in range(3):
+                self.terms[k, s, part, columns] = made[k]
 
     def _direction(self, weight: Tensor) -> Tensor:
         states, width, neurons = self.weights.shape

@@ -165,7 +165,7 @@ class OneHotPrior(WeightPrior):
 
     def _couplings(self, weights: Tensor) -> Tensor:
         count = self.n_sources * self.n_bases
-        return weights[:, :count].unflatten(1, (self.n_sources, self.n_bases))  # (S, K, B, N)
+        return weights[:, :count].reshape(len(weights), self.n_sources, self.n_bases, -1)  # (S, K, B, N)
 
     def _class_terms(self, weights: Tensor) -> Tensor:
         """Log p(weight, class) of each connection, (S, K, N, 3)."""

@@ -84,7 +84,7 @@ def trials_of(
         width = bin_width(contract)
         for start, x in _stretches(signal, width):
             values.append(x)
-            times.append(start + width * np.arange(len(x)))
+            times.append(np.asarray(start + width * np.arange(len(x)), dtype=np.float64))
             for name, wanted in ((COVARIATES, config.n_covariates), (INPUTS, config.n_inputs)):
                 if wanted:
                     more[name].append(_sampled(recording, name, wanted, times[-1] + width / 2))
