@@ -24,8 +24,9 @@ from nkfm_glmhmm.align import align_paths, balanced_accuracy, signs
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.em import Chain
-from nkfm_glmhmm.fit import Parameters, evidence_per_bin, fit, resume
+from nkfm_glmhmm.fit import Parameters, fit, resume
 from nkfm_glmhmm.priors import balanced_signs
+from nkfm_glmhmm.scoring import evidence_per_bin
 from nkfm_glmhmm.synthetic import switching_network
 
 STATES, TEST = 5, 20

@@ -22,7 +22,7 @@ import torch
 
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials, blocks
-from nkfm_glmhmm.fit import bits_per_spike, constant_rate
+from nkfm_glmhmm.scoring import bits_per_spike, constant_rate
 from nkfm_glmhmm.select import folds_of, select_states
 
 

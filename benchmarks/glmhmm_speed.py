@@ -85,10 +85,10 @@ def timed(step, n):
 def run_ours(p, n):
     import torch
 
-    from nkfm_glmhmm.chain import Layout
     from nkfm_glmhmm.design import Trials
     from nkfm_glmhmm.em import Chain, Run
     from nkfm_glmhmm.families import FAMILIES
+    from nkfm_glmhmm.layout import Layout
     from nkfm_glmhmm.links import LINKS
     from nkfm_glmhmm.population import Population
     from nkfm_glmhmm.priors import Ridge
@@ -246,7 +246,8 @@ WORKERS = {"ours": run_ours, "ssm": run_ssm, "dynamax": run_dynamax, "nemos": ru
 
 def recursion(p, interpreter):
     """Forward-backward with posteriors and pair sums alone: ours beside hmmlearn's compiled code, milliseconds."""
-    from nkfm_glmhmm.chain import Layout, posterior
+    from nkfm_glmhmm.chain import posterior
+    from nkfm_glmhmm.layout import Layout
 
     rng = np.random.default_rng(0)
     log_lik = 10 * rng.normal(size=(TRIALS * BINS, 3))

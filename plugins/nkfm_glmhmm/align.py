@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from nkfm_glmhmm.chain import Array, Index
+from nkfm_glmhmm.layout import Array, Index
 
 
 def align_paths(path: Index, reference: Index, n_states: int) -> Index:

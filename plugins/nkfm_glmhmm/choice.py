@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nkfm_glmhmm.chain import Array
 from nkfm_glmhmm.design import Trials
+from nkfm_glmhmm.layout import Array
 from nkfm_glmhmm.population import HALVINGS, INTERCEPT_PRECISION
 from nkfm_glmhmm.priors import WeightPrior
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from neurokit_fm.errors import ConfigError
 from nkfm_glmhmm import basis
-from nkfm_glmhmm.chain import Array
 from nkfm_glmhmm.families import FAMILIES
+from nkfm_glmhmm.layout import Array
 from nkfm_glmhmm.links import LINKS
 
 

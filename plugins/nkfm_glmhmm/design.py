@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurokit_fm.errors import DataError
 from nkfm_glmhmm.basis import convolve
-from nkfm_glmhmm.chain import Array, Layout
+from nkfm_glmhmm.layout import Array, Layout
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

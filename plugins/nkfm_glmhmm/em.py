@@ -12,7 +12,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from nkfm_glmhmm.chain import Array, Layout, Posterior, posterior
+from nkfm_glmhmm.chain import Posterior, posterior
+from nkfm_glmhmm.layout import Array, Layout
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neurokit_fm.errors import DataError
-from nkfm_glmhmm.chain import Array, Index
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.fit import fit, resume
+from nkfm_glmhmm.layout import Array, Index
 from nkfm_glmhmm.paths import viterbi
 
 

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from neurokit_fm.errors import DataError
-from nkfm_glmhmm.chain import Array, Posterior
+from nkfm_glmhmm.chain import Posterior
 from nkfm_glmhmm.choice import Choice
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.em import Chain, Run
 from nkfm_glmhmm.families import FAMILIES
+from nkfm_glmhmm.layout import Array
 from nkfm_glmhmm.links import link
 from nkfm_glmhmm.population import Population
 from nkfm_glmhmm.priors import GaussianPrior, OneHotPrior, Ridge, WeightPrior
@@ -290,22 +291,3 @@ def _warn_empty(found: Posterior) -> None:
             f"{len(empty)} of {len(mass)} states are visited in less than one bin; fewer states describe these data as well",
             stacklevel=3,
         )
-
-
-def evidence_per_bin(trials: Trials, config: GlmHmmConfig, parameters: Parameters) -> float:
-    """Log-likelihood of trials under a fitted model, nats per observed bin."""
-    return float(resume(trials, config, parameters).e_step().evidence.sum()) / max(1, int(trials.seen.sum()))
-
-
-def constant_rate(train: Trials, test: Trials) -> float:
-    """Log-likelihood of `test` per observed bin under Poisson counts at each neuron's mean rate in `train`, nats."""
-    seen = torch.from_numpy(test.seen)
-    rate = train.x[torch.from_numpy(train.seen)].mean(0).clamp(min=1e-10)
-    x = test.x[seen]
-    return float((x * rate.log() - rate - torch.lgamma(x + 1)).sum(1).mean())
-
-
-def bits_per_spike(evidence: float, constant: float, test: Trials) -> float:
-    """Gain over constant rates, both in nats per observed bin, as bits per spike."""
-    spikes = float(test.x[torch.from_numpy(test.seen)].sum()) / max(1, int(test.seen.sum()))
-    return (evidence - constant) / (max(spikes, 1e-12) * float(np.log(2)))

@@ -15,14 +15,15 @@ from neurokit_fm import Batch, Features, Graph, Loss, Model, PointsContract, Rec
 from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import ConfigError, DataError
-from nkfm_glmhmm.chain import Array, Index
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.em import Chain
-from nkfm_glmhmm.fit import STAY, Parameters, bits_per_spike, constant_rate, evidence_per_bin, fit, resume
+from nkfm_glmhmm.fit import STAY, Parameters, fit, resume
+from nkfm_glmhmm.layout import Array, Index
 from nkfm_glmhmm.paths import viterbi
 from nkfm_glmhmm.recordings import batch_trials, bin_width, trials_of
 from nkfm_glmhmm.sampling import sample
+from nkfm_glmhmm.scoring import bits_per_spike, constant_rate, evidence_per_bin
 from nkfm_glmhmm.structure import mask_of, shares_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nkfm_glmhmm.chain import Array, Index, Layout
+from nkfm_glmhmm.layout import Array, Index, Layout
 
 
 def viterbi(log_lik: Array, layout: Layout, initial: Array, transitions: Array) -> tuple[Index, Array]:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nkfm_glmhmm.chain import Array
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.families import Family
+from nkfm_glmhmm.layout import Array
 from nkfm_glmhmm.links import Link
 from nkfm_glmhmm.newton import direction
 from nkfm_glmhmm.priors import WeightPrior

@@ -12,9 +12,9 @@ from neurokit_fm import Batch, PointProcess, PointsContract, Recording, SeriesCo
 from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import DataError
-from nkfm_glmhmm.chain import Array
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
+from nkfm_glmhmm.layout import Array
 
 COVARIATES, INPUTS = "covariates", "inputs"
 """Names of the time series of a recording that hold covariates, and inputs of the transitions, where the config asks."""

@@ -13,7 +13,7 @@ from neurokit_fm import Graph, Recording
 from neurokit_fm.report import Picture, Section, Table, write_report
 from nkfm_glmhmm import figures
 from nkfm_glmhmm.align import balanced_accuracy, signs
-from nkfm_glmhmm.chain import Layout
+from nkfm_glmhmm.layout import Layout
 from nkfm_glmhmm.model import GlmHmm, States
 from nkfm_glmhmm.paths import dwell_bins
 from nkfm_glmhmm.priors import balanced_signs

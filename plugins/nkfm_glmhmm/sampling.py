@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from neurokit_fm.errors import DataError
-from nkfm_glmhmm.chain import Array, Index
 from nkfm_glmhmm.choice import class_log_probabilities
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.fit import Parameters
+from nkfm_glmhmm.layout import Array, Index
 from nkfm_glmhmm.links import link
 from nkfm_glmhmm.paths import draw
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from neurokit_fm.errors import DataError
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
-from nkfm_glmhmm.fit import evidence_per_bin, fit
+from nkfm_glmhmm.fit import fit
+from nkfm_glmhmm.scoring import evidence_per_bin
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

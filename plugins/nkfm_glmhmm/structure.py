@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from neurokit_fm import Graph
 from neurokit_fm.errors import DataError
-from nkfm_glmhmm.chain import Array
+from nkfm_glmhmm.layout import Array
 
 PRESENT, ABSENT = 0.9, 0.1
 """Expected share of present connections where the graph has an edge, and where it has none."""

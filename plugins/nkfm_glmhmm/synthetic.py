@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nkfm_glmhmm.basis import exponential
-from nkfm_glmhmm.chain import Array, Index
+from nkfm_glmhmm.layout import Array, Index
 from nkfm_glmhmm.links import SIGMOID_FLOOR
 
 

@@ -14,10 +14,11 @@ from neurokit_fm.batch.collate import collate
 from neurokit_fm.errors import ConfigError, ContractError, DataError
 from neurokit_fm.testing import fake_recording
 from nkfm_glmhmm import align, basis, structure
-from nkfm_glmhmm.chain import Layout, posterior, posterior_in_logs
+from nkfm_glmhmm.chain import posterior, posterior_in_logs
 from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.fit import fit, resume
+from nkfm_glmhmm.layout import Layout
 from nkfm_glmhmm.model import GlmHmm
 from nkfm_glmhmm.newton import direction
 from nkfm_glmhmm.paths import draw, dwell_bins, viterbi

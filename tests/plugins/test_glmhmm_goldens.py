@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from nkfm_glmhmm import basis, gumbel
-from nkfm_glmhmm.chain import Layout, posterior
+from nkfm_glmhmm.chain import posterior
 from nkfm_glmhmm.choice import Choice, class_log_probabilities
 from nkfm_glmhmm.design import Trials
 from nkfm_glmhmm.em import Chain
 from nkfm_glmhmm.families import FAMILIES
+from nkfm_glmhmm.layout import Layout
 from nkfm_glmhmm.links import LINKS
 from nkfm_glmhmm.paths import predicted, viterbi
 from nkfm_glmhmm.population import Population
