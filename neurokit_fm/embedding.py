@@ -15,9 +15,10 @@ from tqdm import tqdm
 from neurokit_fm import __version__
 from neurokit_fm.batch.batch import Batch
 from neurokit_fm.batch.series import SeriesStream
-from neurokit_fm.contract import Contract, SeriesContract, read_contract, write_contract
+from neurokit_fm.contract import SeriesContract, read_contract, write_contract
+from neurokit_fm.contract.signal import let_go
 from neurokit_fm.data.recording import Recording
-from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.data.series import TimeSeries, carry
 from neurokit_fm.data.store_file import opened, write_array, writing
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.model import Model
@@ -39,7 +40,7 @@ class Embedding:
     channels : tuple of str
     model : str
         What the model was loaded as.
-    contract : Contract
+    contract : SeriesContract
     weights : str
         Sha256 of the weights, empty for a model that was never loaded.
     source : str
@@ -54,7 +55,7 @@ class Embedding:
     hop_s: float
     channels: tuple[str, ...]
     model: str
-    contract: Contract
+    contract: SeriesContract
     weights: str = ""
     source: str = ""
     steps: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class Embedding:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one HDF5 file of the store's format, whole or not at all."""
-        about = {
+        about: dict[str, str | int | float] = {
             "model": self.model,
             "contract": json.dumps(write_contract(self.contract)),
             "weights": self.weights,
@@ -87,13 +88,15 @@ class Embedding:
         """
         with opened(path, "embedding", verify=True) as file:
             about = file.attrs
+            contract = read_contract(json.loads(about["contract"]))
+            assert isinstance(contract, SeriesContract)  # only `embed` makes embeddings
             return cls(
                 values=file["values"][:],
                 times=file["times"][:],
                 hop_s=float(about["hop_s"]),
                 channels=tuple(file["channels"].asstr()[:]),
                 model=str(about["model"]),
-                contract=read_contract(json.loads(about["contract"])),
+                contract=contract,
                 weights=str(about["weights"]),
                 source=str(about["source"]),
                 steps=tuple(json.loads(about["steps"])),
@@ -106,7 +109,7 @@ def embed(
     recording: Recording | Any,
     *,
     hop_s: float | None = None,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     progress: bool = False,
 ) -> Embedding:
     """Embed a recording window by window, where the model is and in its dtype.
@@ -122,8 +125,9 @@ def embed(
     recording : Recording, or an MNE Raw, Epochs or Evoked object
     hop_s : float, optional
         Step between windows, seconds; default: the window length.
-    batch_tokens : int
-        About how many tokens go through the model at once.
+    batch_tokens : int, optional
+        About how many tokens go through the model at once. Default: 2048 on a processor, where larger batches are
+        slower (their activations no longer come from memory in use before), 8192 elsewhere.
     progress : bool
         Show a bar.
 
@@ -141,6 +145,7 @@ def embed(
     _, series = ready.series(contract.modality)
     bounds = fixed_windows(series, contract.window_s, hop_s, contract.min_window_s)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    at_once = batch_tokens or (2048 if device.type == "cpu" else 8192)
     parts: list[npt.NDArray[np.float32]] = []
     model.eval()
     with torch.inference_mode(), tqdm(total=len(bounds), unit="window", disable=not progress) as bar:
@@ -149,11 +154,12 @@ def embed(
             chunk = _same_length(bounds[start : start + size])
             features = model(Batch(streams={contract.modality: _stream(series, chunk)}).to(device))
             parts.append(features.pooled().float().cpu().numpy())
-            start, size = start + len(chunk), max(1, batch_tokens // features.mask.shape[1])
+            start, size = start + len(chunk), max(1, at_once // features.mask.shape[1])
+            let_go(series.data)
             bar.update(len(chunk))
     return Embedding(
         values=np.concatenate(parts),
-        times=series.start + bounds / series.sfreq,
+        times=_clock(bounds, series, recording.series(contract.modality)[1]),
         hop_s=contract.window_s if hop_s is None else hop_s,
         channels=series.channels.name,
         model=model.reference,
@@ -162,6 +168,12 @@ def embed(
         source=recording.title,
         steps=ready.info.steps,
     )
+
+
+def _clock(bounds: npt.NDArray[np.int64], series: TimeSeries, recorded: TimeSeries) -> npt.NDArray[np.float64]:
+    """Start and stop of windows on the clock of the signal as it was recorded, shape (W, 2)."""
+    start = carry(series.start + bounds[:, 0] / series.sfreq, series, recorded)
+    return np.stack([start, start + (bounds[:, 1] - bounds[:, 0]) / series.sfreq], axis=1)
 
 
 def _same_length(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

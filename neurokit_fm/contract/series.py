@@ -12,7 +12,7 @@ from neurokit_fm.contract.base import Contract, Problem
 from neurokit_fm.contract.quality import inspect
 from neurokit_fm.contract.signal import Steps, condition
 from neurokit_fm.data.recording import Recording
-from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.data.series import TimeSeries, carry
 from neurokit_fm.errors import ConfigError, UnknownName
 from neurokit_fm.positions import place
 from neurokit_fm.registry import modalities
@@ -113,9 +113,11 @@ class SeriesContract(Contract):
         series, words = self._arrange(series)
         steps = self._steps(series)
         done = condition(series, steps)
+        events = replace(recording.events, onset=carry(recording.events.onset, series, done))
         return replace(
             recording,
             signals={name: done},
+            events=events,
             info=replace(recording.info, steps=(*recording.info.steps, *words, *steps.words())),
         )
 

@@ -136,6 +136,34 @@ class TimeSeries:
         return np.asarray(numbers[index if index.dtype == bool else index.astype(np.int64)])
 
 
+def carry(times: npt.ArrayLike, source: TimeSeries, target: TimeSeries) -> npt.NDArray[np.float64]:
+    """Carry times from the clock of one signal to that of another with the same runs at another rate.
+
+    Runs follow each other without a gap on a signal's clock, and resampling rounds each to whole samples, so the two
+    clocks drift apart; a time keeps its run and its place in there.
+
+    Parameters
+    ----------
+    times : array, shape (...), seconds
+    source, target : TimeSeries
+
+    Returns
+    -------
+    ndarray, shape (...), float64, seconds
+
+    Examples
+    --------
+    >>> one = TimeSeries(data=np.zeros((1, 6)), sfreq=2.0, channels=Channels.of(["Cz"]), breaks=(3,))
+    >>> other = TimeSeries(data=np.zeros((1, 4)), sfreq=1.0, channels=Channels.of(["Cz"]), breaks=(2,))
+    >>> carry([1.0, 1.5, 2.0], one, other)
+    array([1. , 2. , 2.5])
+    """
+    when = np.asarray(times, dtype=np.float64)
+    old, new = (np.array([first for first, _ in s.runs()]) / s.sfreq + s.start for s in (source, target))  # (R,)
+    run = np.maximum(np.searchsorted(old, when + 1e-9, side="right") - 1, 0)
+    return np.asarray(when - old[run] + new[run])
+
+
 class ChannelView:
     """Some rows of another array, read on demand."""
 

@@ -148,7 +148,13 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
             Table(
                 header=("method", "balanced accuracy", "95 % interval", "chance", "p (permutation)"),
                 rows=[
-                    (s.method, f"{s.value:.3f}", f"{s.low:.3f} to {s.high:.3f}", f"{s.chance:.2f}", f"{s.p_value:.3f}")
+                    (
+                        s.method,
+                        f"{s.value:.3f}",
+                        f"{s.low:.3f} to {s.high:.3f}",
+                        f"{s.chance:.2f}",
+                        "< 0.001" if s.p_value < 0.001 else f"{s.p_value:.3f}",
+                    )
                     for s in every
                 ],
                 caption=f"{n_train} training and {n_test} test trials.",

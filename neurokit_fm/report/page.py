@@ -183,15 +183,11 @@ def _text(cell: object) -> str:
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
-    return (
-        "–"
-        if math.isnan(cell)
-        else f"{cell:#.3g}"
-        if 1e-3 <= abs(cell) < 999.5
-        else f"{cell:,.0f}"
-        if abs(cell) >= 999.5
-        else f"{cell:g}"
-    )
+    if math.isnan(cell):
+        return "–"
+    if abs(cell) >= 999.5:
+        return f"{cell:,.0f}"
+    return f"{cell:#.3g}".rstrip(".") if abs(cell) >= 1e-3 else f"{cell:g}"
 
 
 def _version(package: str) -> str:

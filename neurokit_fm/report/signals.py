@@ -128,5 +128,11 @@ def _round_down(value: float) -> float:
 def _scale_bar(axes: Any, x: float, bottom: float, height: float, unit: str) -> None:
     axes.plot([x, x], [bottom, bottom + height], color=SOFT, linewidth=2, clip_on=False, solid_capstyle="butt")
     axes.annotate(
-        f"{height:g} {unit}", (x, bottom + height / 2), (5, 0), textcoords="offset points", va="center", fontsize=9
+        f"{height:g} {unit}",
+        (x, bottom + height / 2),
+        (5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        annotation_clip=False,
     )

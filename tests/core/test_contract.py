@@ -137,6 +137,15 @@ def test_runs_are_processed_apart():
     assert "mean of each run removed" in contract.explain(rec)
 
 
+def test_events_stay_in_their_trial_when_runs_are_rounded_to_whole_samples():
+    trials = np.random.default_rng(0).normal(size=(40, 6, 101)) * 2e-5
+    rec = nkfm.from_array(trials, sfreq=100, names=NAMES)
+    ready = replace(CONTRACT, min_window_s=0.5, sfreq=128).apply(rec)
+    starts = [start / 128 for start, _ in ready["eeg"].runs()]
+    np.testing.assert_allclose(ready.events.onset, starts, atol=1e-9)
+    assert abs(starts[-1] - rec.events.onset[-1]) > 0.1
+
+
 def test_channels_of_a_fixed_list_come_in_its_order():
     contract = SeriesContract(sfreq=250, channels=("O2", "Fp1"))
     assert contract.apply(recording())["eeg"].channels.name == ("O2", "Fp1")
@@ -148,6 +157,8 @@ def test_long_results_lie_in_a_file_and_equal_those_in_memory(monkeypatch):
     monkeypatch.setattr(conditioning, "HELD_BYTES", 90_000)
     on_disk = CONTRACT.apply(recording())["eeg"]
     assert isinstance(on_disk.data, np.memmap)
+    np.testing.assert_array_equal(on_disk.read(), in_memory)
+    conditioning.let_go(on_disk.data)  # pages come back from the file
     np.testing.assert_array_equal(on_disk.read(), in_memory)
 
 

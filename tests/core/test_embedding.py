@@ -81,6 +81,12 @@ def test_hop_overlaps_windows_and_trials_stay_apart():
     assert nkfm.embed(model(), trials).times.tolist() == [[0, 1.5], [1.5, 3], [3, 4.5]]
 
 
+def test_windows_of_trials_are_timed_on_the_recordings_own_clock():
+    trials = nkfm.from_array(2e-5 * np.random.default_rng(0).normal(size=(9, 6, 333)), sfreq=250, names=NAMES)
+    times = nkfm.embed(model(), trials).times
+    np.testing.assert_allclose(times[:, 0], np.arange(9) * 333 / 250, atol=1e-9)
+
+
 def test_an_embedding_survives_its_file(tmp_path):
     made = nkfm.embed(model(), recording())
     made.save(tmp_path / "out.h5")
