@@ -7,10 +7,11 @@ built checkout of github.com/lindermanlab/ssm. A package that cannot be imported
 
 Problem: a softplus-Poisson network, 20 trials of 1000 bins, 3 states, one exponential basis over 10 lags (F = N + 1), no
 prior on the weights. Every package starts from the same weights and transitions and runs in a process of its own, with one
-thread; packages take turns, `--rounds` times, and the table gives medians of CPU seconds per iteration (compilation and
-loading left out) and the float64 log-likelihood per bin of the final parameters, computed by one evaluator. ssm and
-dynamax have no population Poisson GLM: the classes below add one, with the M-steps of the packages (L-BFGS; 50 steps of
-Adam, as is dynamax's default, in float64). nemos fits one neuron at a time: its row is one neuron of the N.
+thread; packages take turns, `--rounds` times. The table gives the median over rounds of the mean CPU seconds of an
+iteration (compilation and loading left out), the median ratio within a round, and the float64 log-likelihood per bin of
+the final parameters, computed by one evaluator. ssm and dynamax have no population Poisson GLM: the classes below add one,
+with the M-steps of the packages (L-BFGS; 50 steps of Adam, as is dynamax's default, in float64). nemos fits one neuron at
+a time: its row is one neuron of the N, from its own start.
 """
 
 import argparse
@@ -308,7 +309,7 @@ def compare(neurons, arguments, folder):
                 ends[name] = done.stderr.strip().splitlines()[-1][:100] if done.stderr.strip() else "failed"
                 continue
             made = np.load(out)
-            seconds.setdefault(name, []).append(float(np.median(made["spent"])))
+            seconds.setdefault(name, []).append(float(np.mean(made["spent"])))
             ends[name] = (
                 evidence(p, made["w"], made["b"], made["a"], made["pi"]) if "w" in made else np.nan,
                 float(made["spent"].sum()), len(made["spent"]),
