@@ -25,6 +25,7 @@ _PUBLIC = {
     "Model": "neurokit_fm.model",
     "NkfmError": "neurokit_fm.errors",
     "PointProcess": "neurokit_fm.data.points",
+    "PointsContract": "neurokit_fm.contract",
     "PositionalEncoding": "neurokit_fm.model",
     "PublishedWeights": "neurokit_fm.checkpoints",
     "Recording": "neurokit_fm.data.recording",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from neurokit_fm.batch.batch import Batch as Batch
     from neurokit_fm.bridge import as_module as as_module
     from neurokit_fm.checkpoints import PublishedWeights as PublishedWeights
+    from neurokit_fm.contract import PointsContract as PointsContract
     from neurokit_fm.contract import SeriesContract as SeriesContract
     from neurokit_fm.contract import VolumeContract as VolumeContract
     from neurokit_fm.data.channels import Channels as Channels

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from neurokit_fm.batch.batch import Batch
+from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.batch.volume import VolumeStream
-from neurokit_fm.contract import Contract, SeriesContract, VolumeContract
+from neurokit_fm.contract import Contract, PointsContract, SeriesContract, VolumeContract
 from neurokit_fm.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def example_batch(contract: Contract, seed: int = 0) -> Batch:
             contrasts=contract.contrasts,
         )
         return Batch(streams={contract.modality: stream})
+    if isinstance(contract, PointsContract):
+        return Batch(streams={contract.modality: _example_points(contract, rng)})
     assert isinstance(contract, SeriesContract)
     names = contract.channels or tuple(f"S{i}" for i in range(6))
     samples = round(min(contract.window_s, 3 * contract.min_window_s) * contract.sfreq)
@@ -57,9 +60,7 @@ def example_batch(contract: Contract, seed: int = 0) -> Batch:
 def take(model: Model) -> dict[str, Tensor]:
     """Return the model's fingerprint: inputs and output, as named tensors."""
     batch = example_batch(model.contract)
-    (stream,) = batch.streams.values()
-    inputs = {"input.values": stream.values} if isinstance(stream, SeriesStream | VolumeStream) else {}
-    return {**inputs, "output.pooled": _run(model, batch)}
+    return {**_inputs(batch), "output.pooled": _run(model, batch)}
 
 
 def replay(model: Model, stored: dict[str, Tensor]) -> float:
@@ -76,8 +77,7 @@ def replay(model: Model, stored: dict[str, Tensor]) -> float:
         If it exceeds `TOLERANCE`.
     """
     batch = example_batch(model.contract)
-    (stream,) = batch.streams.values()
-    if isinstance(stream, SeriesStream | VolumeStream) and not torch.equal(stream.values, stored["input.values"]):
+    if any(not torch.equal(value, stored[name]) for name, value in _inputs(batch).items()):
         raise WeightsError(
             "the stored fingerprint was made for another contract; the folder's files do not belong together"
         )
@@ -92,6 +92,32 @@ def replay(model: Model, stored: dict[str, Tensor]) -> float:
             f"{TOLERANCE:g}): the weights, the code or a kernel differ from those it was saved with"
         )
     return deviation
+
+
+def _inputs(batch: Batch) -> dict[str, Tensor]:
+    """What the model is given, as named tensors."""
+    (stream,) = batch.streams.values()
+    if isinstance(stream, PointStream):
+        return {"input.times": stream.times, "input.source": stream.source}
+    return {"input.values": stream.values} if isinstance(stream, SeriesStream | VolumeStream) else {}
+
+
+def _example_points(contract: PointsContract, rng: torch.Generator) -> PointStream:
+    """Two samples of random events, about one in ten bins and source, the second sample of half the length."""
+    names = contract.channels or tuple(f"S{i}" for i in range(6))
+    bins = min(round(contract.window_s / contract.bin_s), 64)
+    n_events = max(1, bins * len(names) // 10)
+    duration = contract.bin_s * torch.tensor([bins, max(1, bins // 2)], dtype=torch.float32)
+    places = torch.rand((2, n_events), generator=rng)
+    return PointStream(
+        times=(places * duration[:, None]).sort(dim=1).values,
+        source=torch.randint(len(names), (2, n_events), generator=rng),
+        mask=torch.ones((2, n_events), dtype=torch.bool),
+        channel_mask=torch.ones((2, len(names)), dtype=torch.bool),
+        positions=torch.full((2, len(names), 3), torch.nan),
+        duration=duration,
+        names=(names, names),
+    )
 
 
 def _run(model: Model, batch: Batch) -> Tensor:

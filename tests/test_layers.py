@@ -39,7 +39,7 @@ LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 NUMPY_ONLY = ("dataset", "windows", "splits")
 """To the right of `batch`, and still without torch: preparing data needs no tensor library."""
 
-PLUGINS_MAY_IMPORT = ("errors", "nn", "data", "batch", "testing", "config", "heads", "checkpoints")
+PLUGINS_MAY_IMPORT = ("errors", "nn", "data", "batch", "testing", "config", "heads", "checkpoints", "report")
 """Parts of the core a plugin may import by module; everything else through `from neurokit_fm import name`."""
 
 

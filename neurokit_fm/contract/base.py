@@ -13,6 +13,7 @@ from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import ConfigError, ContractError
 
 KINDS = {
+    "points": ("neurokit_fm.contract.points", "PointsContract"),
     "series": ("neurokit_fm.contract.series", "SeriesContract"),
     "volume": ("neurokit_fm.contract.volume", "VolumeContract"),
 }
