@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from neurokit_fm.batch.batch import Batch, Stream
 from neurokit_fm.checkpoints import LoadReport
-from neurokit_fm.contract import Contract
+from neurokit_fm.contract import Contract, SeriesContract
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.heads import Head, HeadConfig
@@ -33,10 +33,16 @@ class Tokenizer(nn.Module, ABC):
         Stream types.
     raw_width : int
         Width of the raw values of one token.
+    example : config or None
+        A small configuration, which the conformance suite builds. None: ``config_class()``.
+    example_sfreq : float, Hz
+        A rate at which it works.
     """
 
     config_class: ClassVar[type]
     accepts: ClassVar[tuple[type, ...]]
+    example: ClassVar[Any] = None
+    example_sfreq: ClassVar[float] = 200.0
     raw_width: int
 
     @abstractmethod
@@ -64,9 +70,12 @@ class PositionalEncoding(nn.Module, ABC):
     ----------
     config_class : type
         Frozen dataclass.
+    example : config or None
+        A small configuration, which the conformance suite builds with width 32. None: ``config_class()``.
     """
 
     config_class: ClassVar[type]
+    example: ClassVar[Any] = None
 
     @abstractmethod
     def forward(self, coords: Tensor) -> Tensor:
@@ -99,6 +108,13 @@ class Model(nn.Module, ABC):
         Frozen dataclass, JSON-able, read strictly.
     accepts : tuple of type
         Stream types that `forward` takes.
+    order_aware : bool
+        True for a model to which the order of channels means something; it is then not checked that it does not.
+    example : config or None
+        A small configuration (under a million parameters), which the conformance suite builds. None:
+        ``config_class()``.
+    example_contract : Contract
+        The input of that instance.
     config, contract :
         As given to the constructor.
     head : Head or None
@@ -112,6 +128,9 @@ class Model(nn.Module, ABC):
     name: ClassVar[str]
     config_class: ClassVar[type]
     accepts: ClassVar[tuple[type, ...]]
+    order_aware: ClassVar[bool] = False
+    example: ClassVar[Any] = None
+    example_contract: ClassVar[Contract] = SeriesContract()
 
     def __init__(self, config: Any, contract: Contract):
         super().__init__()
@@ -161,6 +180,15 @@ class Pretrainable(Protocol):
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Objective on a batch, all randomness from `generator`."""
+        ...
+
+
+@runtime_checkable
+class Invertible(Protocol):
+    """A tokenizer whose raw tokens can be laid back into the signal they were cut from."""
+
+    def decode(self, tokens: Tokens) -> Tensor:
+        """Map tokens as `cut` returned them to the signal (B, C, T), for as many samples as they cover."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -49,11 +50,14 @@ def known_positions(names: tuple[str, ...], modality: str, frame: str) -> Positi
     ndarray, shape (C, 3), float64, metres
         NaN for names that no plugin knows in that frame.
     """
-    ask = plugins().manager.hook.find_positions
-    found = ask(names=names, modality=modality, frame=frame)
+
+    def ask(wanted: tuple[str, ...]) -> Positions | None:
+        return cast("Positions | None", plugins().ask("find_positions", names=wanted, modality=modality, frame=frame))
+
+    found = ask(names)
     if found is not None:
         return np.asarray(found, dtype=np.float64)
-    rows = [ask(names=(name,), modality=modality, frame=frame) for name in names]
+    rows = [ask((name,)) for name in names]
     return np.array([np.full(3, np.nan) if row is None else np.asarray(row)[0] for row in rows]).reshape(-1, 3)
 
 
@@ -95,6 +99,7 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
             f"{len(missing)} of {len(channels)} channels have no position in the {frame} frame: "
             f"{', '.join(missing[:20])}{' ...' if len(missing) > 20 else ''}; "
             "set positions, rename them to 10-05 names, mark them bad or drop them (`nkfm embed --drop`)"
+            f"{plugins().hint().rstrip('.')}"
         )
     return replace(channels, position=position, frame=frame), steps
 

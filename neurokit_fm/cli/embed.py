@@ -32,7 +32,9 @@ SUFFIX = ".h5"
 @click.option("--report", type=click.Path(path_type=Path), help="HTML report: file for one input, folder for several.")
 @click.option("--drop", default="", help="Channels to leave out, separated by commas.")
 @click.option("--hop", "hop_s", type=float, help="Step between windows in seconds.  [default: the window length]")
-@click.option("--batch-tokens", default=8192, show_default=True, type=click.IntRange(1), help="Tokens at once.")
+@click.option(
+    "--batch-tokens", type=click.IntRange(1), help="Tokens at once.  [default: 2048 on a processor, 8192 elsewhere]"
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps ...")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
 @click.option("--force", is_flag=True, help="Embed again what is finished already.")
@@ -44,7 +46,7 @@ def embed(
     report: Path | None,
     drop: str,
     hop_s: float | None,
-    batch_tokens: int,
+    batch_tokens: int | None,
     device: str,
     dtype: str,
     force: bool,
@@ -114,7 +116,7 @@ def _embed_one(
     page: Path | None,
     drop: str,
     hop_s: float | None,
-    batch_tokens: int,
+    batch_tokens: int | None,
     force: bool,
     *,
     progress: bool,

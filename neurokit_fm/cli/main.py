@@ -20,6 +20,9 @@ from neurokit_fm.registry import commands
 COMMANDS = {
     entry.name: entry
     for entry in (
+        Entry(
+            name="check", target="neurokit_fm.cli.check:check", summary="Hold a plugin against the rules for plugins"
+        ),
         Entry(name="demo", target="neurokit_fm.cli.demo:demo", summary="Run the whole toolkit once, offline"),
         Entry(
             name="doctor", target="neurokit_fm.cli.doctor:doctor", summary="Find out what is wrong with this install"
@@ -27,6 +30,7 @@ COMMANDS = {
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
         Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file, model or corpus is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
+        Entry(name="new", target="neurokit_fm.cli.new:new", summary="Start a plugin that passes every check"),
         Entry(
             name="prepare",
             target="neurokit_fm.cli.prepare:prepare",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -131,9 +132,16 @@ def condition(series: TimeSeries, steps: Steps) -> TimeSeries:
             out[rows, done : done + length] = _resample(_filter(x[:, start:stop], steps), steps)
             done += length
         _rescale(out, rows, steps)
+        let_go(out)
     breaks = tuple(int(b) for b in np.cumsum(lengths)[:-1])
     channels = replace(series.channels, unit=("au",) * len(series.channels)) if steps.zscore else series.channels
     return replace(series, data=out, sfreq=float(steps.sfreq_out), channels=channels, breaks=breaks)
+
+
+def let_go(data: object) -> None:
+    """Hand the pages of a mapped array back to the system, if it is one; they are read again when they are needed."""
+    if isinstance(data, np.memmap) and isinstance(data.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.base.madvise(mmap.MADV_DONTNEED)
 
 
 def _filter(x: npt.NDArray[np.float64], steps: Steps) -> npt.NDArray[np.float64]:

@@ -110,7 +110,7 @@ class Batches:
         ends = np.cumsum([0, *(corpus.n_windows for corpus in self.corpora)]).tolist()
         streams = [(0, ends[-1])] if weights is None else list(itertools.pairwise(ends))
         self._plan = Plan(shapes, shape_of, streams, weights, limits, mixed=mixed, world=world, seed=seed)
-        self._ring: Ring[Tensor] = Ring(self._buffer, ring, 2 if prefetch else 0)
+        self._ring: Ring[Tensor] = Ring(self._buffer, ring, 1 if prefetch else 0)
         self._settings = {
             "corpora": hashlib.sha256("".join(s.sha256 for c in self.corpora for s in c.shards).encode()).hexdigest(),
             "weights": None if weights is None else [float(w) for w in weights],

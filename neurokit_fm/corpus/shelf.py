@@ -103,7 +103,8 @@ class Shelf:
             for i, row in zip(here.tolist(), rows.tolist(), strict=True):
                 length, names[i] = int(samples[i]), table.names
                 table.store.fill(row, out[i, :n, :length])
-                out[i, :n, length:], out[i, n:] = 0, 0
+                if length < t or n < c:
+                    out[i, :n, length:], out[i, n:] = 0, 0
         if self._frame is None:  # several, and the contract asks for none
             position[...] = np.nan
         stream = SeriesStream(

@@ -82,13 +82,21 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, N, D); GELU is the exact one (erf)."""
-        x = self.up(x)
         if self.geglu:
-            value, gate = x.chunk(2, dim=-1)
+            value, gate = self._halves(x)
             x = value * F.gelu(gate)
         else:
-            x = F.gelu(x)
-        return self.down(x)  # type: ignore[no-any-return]
+            x = F.gelu(self.up(x))
+        out: Tensor = self.down(x)
+        return out
+
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and gate (B, N, M), each contiguous: two products are faster than one and its two strided halves."""
+        if type(self.up) is not nn.Linear or self.up._forward_hooks or self.up._forward_pre_hooks:
+            value, gate = self.up(x).chunk(2, dim=-1)  # an adapter or a watcher
+        else:
+            value, gate = (F.linear(x, weight) for weight in self.up.weight.chunk(2))
+        return value, gate
 
 
 class Block(nn.Module):
@@ -166,7 +174,7 @@ class Transformer(nn.Module):
         packing: Packing | None = None
         if segment is not None:
             mask = None
-        elif mask is not None and (x.is_meta or not pack):
+        elif mask is not None and (x.is_meta or not pack or not bool(mask.any())):
             pass
         elif mask is not None and not bool(mask.all()):
             packing = Packing.of(mask)

@@ -97,7 +97,8 @@ class Sampler:
 class Budget:
     """Batches of windows with at most so many tokens, for one model.
 
-    How many tokens a window has is asked of the model, once for each number of channels and samples.
+    How many tokens a window has is asked of the model, once for each number of channels and samples. Where it depends
+    on what the samples hold (one token a heartbeat, say), the first window of that size stands for the others.
 
     Parameters
     ----------

@@ -112,15 +112,18 @@ def block_mask(
     return grid
 
 
-def random_mask(n_channels: int, n_steps: int, ratio: float, generator: torch.Generator | None = None) -> Tensor:
-    """Hide ``int(ratio * C * S)`` tokens of a (C, S) grid at random."""
-    flat = torch.zeros(n_channels * n_steps, dtype=torch.bool)
-    flat[torch.randperm(len(flat), generator=generator)[: int(ratio * len(flat))]] = True
-    return flat.view(n_channels, n_steps)
+def random_mask(n_tokens: int, ratio: float, generator: torch.Generator | None = None) -> Tensor:
+    """Hide ``int(ratio * K)`` of K tokens at random, but one at least where there are two: (K,), bool."""
+    flat = torch.zeros(n_tokens, dtype=torch.bool)
+    count = max(int(ratio * n_tokens), min(1, n_tokens - 1))
+    flat[torch.randperm(n_tokens, generator=generator)[:count]] = True
+    return flat
 
 
 def draw(tokens: Tokens, config: MaskConfig, generator: torch.Generator | None = None) -> Tensor:
-    """Draw a mask for each sample of a batch, on the grid of its own real tokens.
+    """Draw a mask for each sample of a batch: among its real tokens, or on their own (channel, step) grid.
+
+    The grid may have holes, where a tokenizer finds fewer tokens in one channel than in another.
 
     Returns
     -------
@@ -131,16 +134,14 @@ def draw(tokens: Tokens, config: MaskConfig, generator: torch.Generator | None =
     hidden = torch.zeros_like(real)
     for b in range(len(index)):
         rows, steps = index[b, real[b]].unbind(-1)  # (K,), (K,)
-        channels, row = torch.unique(rows, return_inverse=True)  # (C,), (K,)
         if not len(rows):
             continue
-        first, n_steps = int(steps.min()), int(steps.max() - steps.min()) + 1
         if config.kind == "random":
-            grid = random_mask(len(channels), n_steps, config.ratio, generator)
-        else:
-            where = torch.zeros((len(channels), 3)).index_copy(
-                0, row, tokens.coords[b, tokens.mask[b], :3].float().cpu()
-            )
-            grid = block_mask(where, n_steps, config, generator)
+            hidden[b, real[b]] = random_mask(len(rows), config.ratio, generator)
+            continue
+        channels, row = torch.unique(rows, return_inverse=True)  # (C,), (K,)
+        first, n_steps = int(steps.min()), int(steps.max() - steps.min()) + 1
+        where = torch.zeros((len(channels), 3)).index_copy(0, row, tokens.coords[b, tokens.mask[b], :3].float().cpu())
+        grid = block_mask(where, n_steps, config, generator)
         hidden[b, real[b]] = grid[row, steps - first]
     return hidden.to(tokens.mask.device)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from neurokit_fm import Batch, Features, Loss, Model, SeriesContract, Tokens
 from neurokit_fm.batch.series import SeriesStream
-from neurokit_fm.nn.blocks import Transformer
-from neurokit_fm.nn.encoder import TokenEncoder
+from neurokit_fm.errors import DataError
+from neurokit_fm.nn.blocks import Transformer, TransformerConfig
+from neurokit_fm.nn.encoder import TokenEncoder, TokenEncoderConfig
 from neurokit_fm.nn.pooling import AttentionPool
 from nkfm_mae.config import MaskedAutoencoderConfig
 from nkfm_mae.masking import draw
@@ -58,6 +59,15 @@ class MaskedAutoencoder(Model):
     name = "mae"
     config_class = MaskedAutoencoderConfig
     accepts = (SeriesStream,)
+    example = MaskedAutoencoderConfig(
+        encoder=TokenEncoderConfig(
+            tokenizer={"name": "patch", "length_s": 0.5, "hop_s": 0.5},
+            encoding={"name": "fourier-4d", "freqs": 3, "step_s": 0.5},
+            transformer=TransformerConfig(width=32, depth=2, heads=2, head_dim=16),
+        ),
+        decoder=TransformerConfig(width=16, depth=1, heads=1, head_dim=16),
+    )
+    example_contract = SeriesContract(min_window_s=0.5, frame="template")
 
     def __init__(self, config: MaskedAutoencoderConfig, contract: SeriesContract):
         super().__init__(config, contract)
@@ -103,11 +113,21 @@ class MaskedAutoencoder(Model):
             For the masks and, in training, the position noise. In evaluation, no generator means the same mask always.
         full : bool
             Also predict from the global token.
+
+        Raises
+        ------
+        DataError
+            If no real token is hidden.
         """
         if generator is None and not self.training:
             generator = torch.Generator().manual_seed(42)
         target = self.encoder.tokenizer.cut(batch.the(SeriesStream))
         hidden = draw(target, self.config.mask, generator) if hidden is None else hidden & target.mask
+        if not bool(hidden.any()):
+            raise DataError(
+                f"the masks hide none of {int(target.mask.sum())} tokens, so there is nothing to predict. Block masks hide "
+                f"int(ratio * channels) channels at each step; for few channels use kind='random' (now {self.config.mask})"
+            )
         coords = self._jitter(target, generator) if self.training and self.config.noise_m else target.coords
         dtype = self.to_raw.weight.dtype
         position = self.encoder.encoding(coords).to(dtype)  # (B, N, D)

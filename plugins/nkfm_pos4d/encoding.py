@@ -70,7 +70,8 @@ class Fourier4d(PositionalEncoding):
 
     def forward(self, coords: Tensor) -> Tensor:
         """Map coordinates (B, N, 4), metres and seconds, to float32 vectors (B, N, D)."""
-        with torch.autocast(coords.device.type, enabled=False):
+        device = "cpu" if coords.is_meta else coords.device.type  # autocast does not know the meta device
+        with torch.autocast(device, enabled=False):
             steps = coords.float() / coords.new_tensor([1.0, 1.0, 1.0, self.config.step_s]).float()
             learned = F.gelu(F.linear(steps.nan_to_num(0.0), self.learned.weight.float()))
             return _norm(self.fourier(steps) + _norm(learned, self.learned_norm), self.norm)

@@ -50,6 +50,15 @@ def from_reference(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Mo
     return model.eval()
 
 
+def example_reference() -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a small published configuration and random tensors under its keys, for the conformance suite."""
+    config = {"embed_dim": 32, "depth": 2, "heads": 2, "head_dim": 16, "freqs": 3}
+    rng = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        shapes = to_reference(Reve(_reve_config(config), CONTRACT))
+    return config, {key: 0.02 * torch.randn(value.shape, generator=rng, device="cpu") for key, value in shapes.items()}
+
+
 def to_reference(model: Reve) -> dict[str, Tensor]:
     """Return an encoder's state dict under the published keys; the head, if any, is left out."""
     own = model.state_dict()

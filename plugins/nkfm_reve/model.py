@@ -8,7 +8,7 @@ from neurokit_fm import Batch, Features, Model, SeriesContract
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.nn.encoder import TokenEncoder
 from neurokit_fm.nn.pooling import AttentionPool
-from nkfm_reve.config import ReveConfig
+from nkfm_reve.config import CONTRACT, ReveConfig
 
 
 class Reve(Model):
@@ -29,6 +29,8 @@ class Reve(Model):
     name = "reve"
     config_class = ReveConfig
     accepts = (SeriesStream,)
+    example = ReveConfig(width=32, depth=2, heads=2, head_dim=16, freqs=3)
+    example_contract = CONTRACT
 
     def __init__(self, config: ReveConfig, contract: SeriesContract):
         super().__init__(config, contract)

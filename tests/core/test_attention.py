@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurokit_fm.nn.attention import Runs, attend
-from neurokit_fm.nn.blocks import Transformer, TransformerConfig
+from neurokit_fm.nn.blocks import FeedForward, Transformer, TransformerConfig
 from neurokit_fm.nn.norms import RMSNorm
 from neurokit_fm.nn.pooling import AttentionPool
 
@@ -54,6 +54,24 @@ def test_packed_padded_and_single_sequences_give_the_same_numbers(norm):
             alone, _ = model(x[b : b + 1, :length])
             torch.testing.assert_close(packed[b, :length], alone[0], **CLOSE)
             torch.testing.assert_close(masked[b, :length], alone[0], **CLOSE)
+
+
+def test_a_gated_feed_forward_equals_its_formula():
+    mlp = FeedForward(TransformerConfig(width=16))
+    x = torch.randn((2, 3, 16), generator=torch.Generator().manual_seed(0))
+    value, gate = mlp.up(x).chunk(2, dim=-1)
+    torch.testing.assert_close(mlp(x), mlp.down(value * torch.nn.functional.gelu(gate)), **CLOSE)
+
+
+def test_a_gated_feed_forward_goes_through_hooks_and_adapters():
+    mlp, x = FeedForward(TransformerConfig(width=16)), torch.ones(1, 2, 16)
+    seen = []
+    handle = mlp.up.register_forward_hook(lambda module, given, out: seen.append(out))
+    plain = mlp(x)
+    assert len(seen) == 1
+    handle.remove()
+    mlp.up = torch.nn.Sequential(mlp.up, torch.nn.Identity())  # stands for an adapter
+    torch.testing.assert_close(mlp(x), plain, **CLOSE)
 
 
 def test_packed_and_padded_gradients_are_the_same():
@@ -107,3 +125,11 @@ def test_attention_pool_of_layers_equals_the_pool_of_their_concatenation():
     joined = pool(torch.cat([x, 2 * x], dim=1), torch.cat([mask, mask], dim=1))
     torch.testing.assert_close(both, joined, **CLOSE)
     assert not pool(x, torch.zeros_like(mask)).any()
+
+
+def test_a_batch_without_any_real_token_comes_out_finite():
+    x, mask = padded()
+    for none in (torch.zeros_like(mask), mask[:, :0]):
+        out, _ = transformer()(x[:, : none.shape[1]], none)
+        assert out.shape == (len(LENGTHS), none.shape[1], 16)
+        assert torch.isfinite(out).all()

@@ -158,6 +158,8 @@ def test_long_results_lie_in_a_file_and_equal_those_in_memory(monkeypatch):
     on_disk = CONTRACT.apply(recording())["eeg"]
     assert isinstance(on_disk.data, np.memmap)
     np.testing.assert_array_equal(on_disk.read(), in_memory)
+    conditioning.let_go(on_disk.data)  # pages come back from the file
+    np.testing.assert_array_equal(on_disk.read(), in_memory)
 
 
 def test_contracts_survive_json_and_unknown_keys_are_refused():

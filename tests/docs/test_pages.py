@@ -2,19 +2,19 @@
 
 import ast
 import dataclasses
-import importlib
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from neurokit_fm.errors import DataError
 from neurokit_fm.hooks import Entry
-from neurokit_fm.plugins import Plugins, _new_manager
+from neurokit_fm.registry import models
+from neurokit_fm.testing import checks_for
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted(
+    page for page in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")] if not {"_build", "generated"} & {*page.parts}
+)
 
 
 def specifications() -> dict[str, ast.FunctionDef]:
@@ -78,24 +78,23 @@ def test_the_changelog_has_an_unreleased_section_in_full_sentences() -> None:
     assert not [entry for entry in entries if not entry.rstrip().endswith(".")]
 
 
-def test_the_plugin_of_write_a_plugin_reads_its_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
-    plugin, reader = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    package = tmp_path / "nkfm_myformat"
-    package.mkdir()
-    for name, content in {"__init__.py": "", "plugin.py": plugin, "reader.py": reader}.items():
-        (package / name).write_text(content, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    found = Plugins(_new_manager())
-    found.add("nkfm-myformat", lambda: importlib.import_module("nkfm_myformat.plugin"))
-    (entry,) = found.collect("register_readers")
-    assert not found.broken
+def test_every_rule_is_written_where_a_failing_check_points_to() -> None:
+    page, found = ROOT / "docs" / "write-a-plugin.md", checks_for()
+    anchors = headings(page.read_text(encoding="utf-8"))
+    assert found
+    for check in found:
+        path, _, anchor = check.link.partition("#")
+        assert ROOT / path == page
+        assert anchor in anchors, f"{check.key} points to {check.link}"
 
-    module, _, attribute = entry.target.partition(":")
-    read_my_format = getattr(importlib.import_module(module), attribute)
-    (tmp_path / "a.myf").write_text("Fz Cz\n1 2\n3 4\n5 6\n", encoding="utf-8")
-    recording = read_my_format(tmp_path / f"a{entry.suffixes[0]}")
-    assert recording["eeg"].read() == pytest.approx(1e-6 * np.array([[1, 3, 5], [2, 4, 6]]))
-    (tmp_path / "b.myf").write_text("Fz\n1 2\n", encoding="utf-8")
-    with pytest.raises(DataError, match="1 names for 2 columns"):
-        read_my_format(tmp_path / "b.myf")
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in (ROOT / "docs").rglob("*.md")}
+    pages = {page for page in pages if not page.startswith(("_build/", "generated/"))}
+    listed = {line for block in re.findall(r"```{toctree}\n(.*?)```", text, re.DOTALL) for line in block.split()}
+    assert pages - {"index"} <= listed
+
+
+def test_every_model_has_a_page() -> None:
+    assert {f"{name}.md" for name in models} <= {page.name for page in (ROOT / "docs" / "models").glob("*.md")}

@@ -10,11 +10,11 @@ import torch
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
-from neurokit_fm.errors import ConfigError
+from neurokit_fm.errors import ConfigError, DataError
 from neurokit_fm.nn.blocks import TransformerConfig
 from neurokit_fm.nn.encoder import TokenEncoderConfig
 from nkfm_mae.config import MaskConfig, MaskedAutoencoderConfig
-from nkfm_mae.masking import block_mask, draw, grow
+from nkfm_mae.masking import block_mask, draw, grow, random_mask
 from nkfm_mae.model import MaskedAutoencoder
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "reve"
@@ -175,3 +175,37 @@ def test_decoder_may_be_narrower_than_the_encoder():
 def test_impossible_masks_are_refused():
     with pytest.raises(ConfigError, match="dropout_ratio <= ratio"):
         MaskConfig(ratio=0.2, dropout_ratio=0.5)
+
+
+def ragged() -> nkfm.Tokens:
+    """One sample: 4 tokens in the first channel, 1 in the second, none in the third, 3 in the fourth; padding around."""
+    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 0, 0]], dtype=torch.bool)
+    index = torch.stack(torch.meshgrid(torch.arange(4), torch.arange(5), indexing="ij"), dim=-1).view(1, 20, 2)
+    coords = torch.full((1, 20, 4), float("nan"))
+    return nkfm.Tokens(values=torch.zeros(1, 20, 2), mask=mask.view(1, 20), coords=coords, index=index)
+
+
+@pytest.mark.parametrize("kind", ["block", "random"])
+def test_masks_fit_channels_with_unequal_numbers_of_tokens(kind: str):
+    tokens = ragged()
+    seen = set()
+    for seed in range(20):
+        hidden = draw(tokens, MaskConfig(kind=kind), torch.Generator().manual_seed(seed))
+        assert not (hidden & ~tokens.mask).any()
+        seen.add(int(hidden.sum()))
+    if kind == "random":
+        assert seen == {int(0.55 * 8)}  # of the real tokens, not of the grid that holds them
+    else:
+        assert max(seen) > 0
+
+
+def test_a_single_channel_cannot_be_hidden_in_blocks_and_the_message_says_what_can():
+    model = autoencoder()
+    with pytest.raises(DataError, match=r"hide none of 8 tokens(?s:.*)for few channels use kind='random'"):
+        model.loss(batch(((1, 800),)))
+    loss = autoencoder(mask=MaskConfig(kind="random")).loss(batch(((1, 800),)))
+    assert torch.isfinite(loss.total)
+
+
+def test_of_two_tokens_one_is_hidden():
+    assert [int(random_mask(n, 0.3).sum()) for n in (0, 1, 2, 3, 10)] == [0, 0, 1, 1, 3]

@@ -1,0 +1,51 @@
+"""Every built-in plugin against the conformance suite, the same that third parties run."""
+
+import pytest
+
+from neurokit_fm.plugins import BUILT_IN
+from neurokit_fm.testing import checks_for, parametrize_checks
+from neurokit_fm.testing.checks import CheckSkipped
+
+XFAIL = {
+    "nkfm_mne": {
+        "reader:eximia/garbage": "eXimia files have no header to recognise them by: any bytes are samples",
+    },
+}
+
+
+def expected(plugin: str) -> dict[str, str]:
+    return XFAIL.get(plugin, {})
+
+
+EVERY = [parametrize_checks(plugin, xfail=expected(plugin)).args[1] for plugin in BUILT_IN]
+
+
+@pytest.mark.parametrize("check", [param for params in EVERY for param in params])
+def test_conformance(check) -> None:
+    check()
+
+
+def test_every_built_in_entry_is_checked() -> None:
+    checked = {check.entry for check in checks_for() if check.name == "unique"}
+    from neurokit_fm.registry import KINDS
+
+    assert checked >= {name for registry in KINDS.values() for name in registry}
+
+
+def test_few_rules_are_skipped_and_each_says_why() -> None:
+    """A suite that skips everything passes too: what is skipped where every package is installed is listed here."""
+    skipped = {}
+    for check in checks_for():
+        if check.kind in ("reader", "plugin"):
+            continue
+        try:
+            check()
+        except CheckSkipped as err:
+            skipped[check.key] = str(err)
+    assert skipped == {
+        "model:mae/fit": "is not fitted",
+        "model:reve/fit": "is not fitted",
+        "model:reve/loss_padding": "has no loss",
+        "model:reve/repeatable_loss": "has no loss",
+        "tokenizer:patch/decode": "offers no decode",
+    }
