@@ -35,6 +35,11 @@ class Crew(ABC):
     device: torch.device
     sharded: bool
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """How many processes, on what, for the log."""
+        return {"processes": self.world, "sharded": self.sharded, "device": str(self.device)}
+
     @abstractmethod
     def join(self, objective: nn.Module, make: Make) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Make gradients of the objective, on `device` already, the mean over all processes; and its optimiser."""

@@ -98,7 +98,7 @@ def carry_out(
         engine.restore(last)
     crew.wait()
     with ExitStack() as stack:
-        journal = stack.enter_context(_journal(out, recipe, last)) if crew.rank == 0 else None
+        journal = stack.enter_context(_journal(out, recipe, last, crew)) if crew.rank == 0 else None
         began = time.monotonic()
         bar = stack.enter_context(
             tqdm(total=steps, initial=engine.taken, unit="step", disable=not progress or crew.rank > 0)
@@ -252,14 +252,14 @@ def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix.removesuffix("."): values}
 
 
-def _journal(out: Path, recipe: Recipe, last: checkpoints.Checkpoint | None) -> Journal:
+def _journal(out: Path, recipe: Recipe, last: checkpoints.Checkpoint | None, crew: Crew) -> Journal:
     """Open the log where the run goes on."""
     out.mkdir(parents=True, exist_ok=True)
     journal = Journal(out, 0 if last is None else last.state["log_bytes"], tensorboard=recipe.tensorboard)
     if last is None:
-        journal.write("start", version=__version__, recipe=write_config(recipe))
+        journal.write("start", version=__version__, recipe=write_config(recipe), **crew.about)
     else:
-        journal.write("resume", step=last.state["step"])
+        journal.write("resume", step=last.state["step"], **crew.about)
     return journal
 
 

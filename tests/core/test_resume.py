@@ -1,6 +1,7 @@
 """A run that is killed goes on to the same weights; several processes train as one; failures leave checkpoints whole."""
 
 import importlib.util
+import json
 import multiprocessing
 import os
 import random
@@ -350,6 +351,8 @@ def test_a_run_of_two_processes_goes_on_in_one_that_accumulates(
     data = [{"files": files}]
     job = recipe(tmp_path / "moved", data=data, schedule={"horizon": 12}, train={"steps": 6})
     together(children, job, world=2, env=sharded if kind == "shards" else {})
+    start = json.loads((tmp_path / "moved" / "log.jsonl").read_text().splitlines()[0])
+    assert (start["processes"], start["sharded"]) == (2, kind == "shards")
     carry_out(replace(job, train=replace(job.train, steps=12, accumulate=2)))
     stayed = recipe(tmp_path / "stayed", data=data, schedule={"horizon": 12}, train={"steps": 12, "accumulate": 2})
     carry_out(stayed)
