@@ -73,6 +73,9 @@ class GlmHmm(Model):
     name = "glm-hmm"
     config_class = GlmHmmConfig
     accepts = (PointStream, SeriesStream)
+    example = GlmHmmConfig(n_states=2, max_iter=5)
+    example_contract = PointsContract(channels=("unit001", "unit002", "unit003"))
+    order_aware = True  # weights belong to named neurons
 
     def __init__(self, config: GlmHmmConfig, contract: PointsContract | SeriesContract):
         super().__init__(config, contract)

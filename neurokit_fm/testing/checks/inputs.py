@@ -19,7 +19,7 @@ from neurokit_fm.batch.graph import GraphStream
 from neurokit_fm.batch.points import PointStream
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.batch.volume import VolumeStream
-from neurokit_fm.contract import Contract, SeriesContract, VolumeContract
+from neurokit_fm.contract import Contract, PointsContract, SeriesContract, VolumeContract
 from neurokit_fm.data.channels import Channels
 from neurokit_fm.data.recording import Recording, Signal
 from neurokit_fm.data.series import TimeSeries
@@ -56,9 +56,11 @@ class Inputs:
     def sizes(self) -> tuple[Size, Size]:
         """A small sample and a large one; as different as the contract allows."""
         few, many = 3, 5
-        if not isinstance(self.contract, SeriesContract):
-            return (few, 2.0), (many, 3.5)
         c = self.contract
+        if isinstance(c, PointsContract):
+            few, many = (len(c.channels) or n for n in (few, many))
+        if not isinstance(c, SeriesContract):
+            return (few, 2.0), (many, 3.5)
         few, many = (min(n, c.max_channels or n) if not c.channels else len(c.channels) for n in (few, many))
         return (few, min(c.window_s, 2 * c.min_window_s)), (many, min(c.window_s, 3.5 * c.min_window_s))
 
@@ -71,7 +73,8 @@ class Inputs:
     def recording(self, size: Size, *, seed: int = 0, known: bool = True, si: bool = False) -> Recording:
         """Make up a sample; `known` positions or none, in the units of the contract or (`si`) of the recording."""
         signals: dict[str, Signal] = {}
-        for stream in self.accepts:
+        spoken_of = [stream for stream in self.accepts if LAYOUT[stream] == self.contract.layout]
+        for stream in spoken_of or self.accepts:  # a model that takes one of several gets what its contract is about
             made = fake_recording(LAYOUT[stream], seed=seed, n_channels=size[0], duration_s=size[1])
             ((name, signal),) = made.signals.items()
             if isinstance(signal, TimeSeries) and isinstance(self.contract, SeriesContract):
