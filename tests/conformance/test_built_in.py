@@ -39,13 +39,17 @@ def test_few_rules_are_skipped_and_each_says_why() -> None:
     """A suite that skips everything passes too: what is skipped where every package is installed is listed here."""
     skipped = {}
     for check in checks_for():
-        if check.kind in ("reader", "plugin"):
+        if check.kind in ("reader", "plugin") or any(check.key in keys for keys in XFAIL.values()):
             continue
         try:
             check()
         except CheckSkipped as err:
             skipped[check.key] = str(err)
     assert skipped == {
+        "model:glm-hmm/gradients": "has no parameter that is trained by gradients",
+        "model:glm-hmm/permutation": "declared order-aware",
+        "model:glm-hmm/shortest": "only sampled signals have a shortest length",
+        "model:glm-hmm/too_short": "only sampled signals have a shortest length",
         "model:mae/fit": "is not fitted",
         "model:reve/fit": "is not fitted",
         "model:reve/loss_padding": "has no loss",
