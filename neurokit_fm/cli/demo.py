@@ -32,7 +32,7 @@ from neurokit_fm.report.recording import contract_section, embedding_section, in
 from neurokit_fm.training import History, Step, pretrain
 from neurokit_fm.windows import fixed_windows
 
-STEPS = 450
+STEPS = 400
 HELD_OUT_S = 48.0
 MODEL, DATA, LABELLED = "mae", "eeglab-attention", "finger-movements"
 HOP_S = 0.5
