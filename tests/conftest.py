@@ -1,4 +1,6 @@
 import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,8 +36,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 2**16)  # it resumes after whole pieces: 10 MB, usually
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
             monkeypatch.delenv(name, raising=False)
-        impatient = SimpleNamespace(sleep=lambda seconds: None)  # the client waits a second before it resumes
-        monkeypatch.setattr(file_download, "time", impatient)
+        impatient = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})  # it waits before it tries again
+        for module in (file_download, sys.modules["huggingface_hub.utils._http"]):
+            monkeypatch.setattr(module, "time", impatient)
         yield server
         close_session()
 

@@ -9,9 +9,11 @@ Repositories of any type live in memory; the fixture `hub` in conftest.py starts
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,6 +103,7 @@ class HubServer:
         self.cuts: dict[str, list[int]] = {}
         self.tampered: dict[str, bytes] = {}
         self.broken: dict[str, int] = {}
+        self.connections: list[socket.socket] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -111,7 +114,14 @@ class HubServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be gone, as a Hub that cannot be reached."""
         self._http.shutdown()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # the client has closed it
+                connection.shutdown(socket.SHUT_RDWR)
         self._http.server_close()
         self._thread.join()
 
@@ -163,6 +173,10 @@ class Refused(Exception):
 class _Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.hub.connections.append(self.connection)
 
     def log_message(self, *_: object) -> None:
         pass
