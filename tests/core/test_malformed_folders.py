@@ -130,9 +130,12 @@ MALFORMED: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: config(f, lambda c: c["config"].update(depth=10**9)),
         "has more than .* parameters; the",
     ),
-    "endless width": (lambda f: config(f, lambda c: c["config"].update(width=10**12)), "expected|cannot be built"),
+    "endless width": (
+        lambda f: config(f, lambda c: c["config"].update(heads=10**12)),
+        "shape .* expected .*16000000000000",
+    ),
     "a longer example than any": (
-        lambda f: config(f, lambda c: c["contract"].update(sfreq=1e12)),
+        lambda f: config(f, lambda c: c["contract"].update(min_window_s=1e9, window_s=1e9)),
         "an example of .* values",
     ),
     "pickle": (lambda f: torch.save({}, f / "model.safetensors"), "it looks like a pickle, which can run code"),
@@ -180,7 +183,7 @@ MALFORMED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a link elsewhere": (link_away, "is a link that leaves its folder .*; put the file itself there"),
     "a pipe": (pipe, "is not a file; a folder, pipe or broken link"),
     "a fingerprint of other input": (
-        lambda f: config(f, lambda c: c["contract"].update(sfreq=300.0)),
+        lambda f: config(f, lambda c: c["contract"].update(min_window_s=2.0)),
         "fingerprint was made for another contract",
     ),
     "a fingerprint without output": (
@@ -262,8 +265,8 @@ def survives(folder: Path) -> None:
     began = time.perf_counter()
     try:
         model, _ = load_folder(folder)
-    except NkfmError as err:
-        assert str(err)
+    except NkfmError:
+        pass
     else:
         assert all(torch.isfinite(p).all() for p in model.parameters())
     assert time.perf_counter() - began < 5
