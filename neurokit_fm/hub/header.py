@@ -157,7 +157,9 @@ def _checked(path: Path, header: Any, room: int) -> dict[str, TensorInfo]:
             whole = all(type(n) is int and n >= 0 for n in (*shape, first, last))
             wanted = math.prod(shape) * SIZES[dtype] if whole else -1
         except (KeyError, TypeError, ValueError) as err:
-            raise WeightsError(f"{path}: the header does not describe {name!r} ({err!r})") from err
+            raise WeightsError(
+                f"{path} is not a safetensors file; its header does not describe {name!r} ({err!r})"
+            ) from err
         if wanted != last - first:
             shown = str(shape) if len(str(shape)) < 80 else f"{len(shape)} axes"
             raise WeightsError(f"{path}: {name!r} claims shape {shown} of {dtype} in {last - first} bytes")
