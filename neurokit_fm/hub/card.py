@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,19 @@ def write_card(
     return (
         f"---\n{_metadata(name, contract, paper, licence, training, evaluation)}\n---\n\n" + "\n\n".join(parts) + "\n"
     )
+
+
+def without_paths(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe as others may read it: without `out`, and with only the last name of this machine's files."""
+    values = copy.deepcopy({key: value for key, value in training.items() if key != "out" and value is not None})
+    for part in values.get("data", ()):
+        for key in ("corpus", "files"):
+            if part.get(key):
+                part[key] = [Path(name).name for name in part[key]] if key == "files" else Path(part[key]).name
+    for place, key in ((values, "init"), (values.get("distil", {}), "teacher")):
+        if key in place and Path(place[key]).exists():
+            place[key] = Path(place[key]).name
+    return values
 
 
 def _metadata(

@@ -26,7 +26,7 @@ from neurokit_fm.contract import read_contract, write_contract
 from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.errors import NkfmError, WeightsError
 from neurokit_fm.heads import HeadConfig
-from neurokit_fm.hub.card import write_card
+from neurokit_fm.hub.card import without_paths, write_card
 from neurokit_fm.hub.header import read_header, read_json
 from neurokit_fm.registry import models
 
@@ -77,7 +77,8 @@ def save_model(
     for name, tensors in ((WEIGHTS, frozen(model.state_dict())), (FINGERPRINT, fingerprint.take(model))):
         with atomic_path(folder / name) as temporary:
             safetensors.torch.save_file(tensors, temporary, metadata={"format": "pt"})
-    card = write_card(described, model.count_parameters(), licence, training or {}, measured)
+    training = without_paths(training or {})
+    card = write_card(described, model.count_parameters(), licence, training, measured)
     texts = {CARD: card, TRAINING: _json(training), EVALUATION: _json(measured), CONFIG: _json(described)}
     for name, text in texts.items():
         if not text:
