@@ -4,8 +4,8 @@
 
 Set-up: random weights, saved as a model folder (277 MB of float32) and in braindecode's layout. Each measurement runs in a
 fresh process after the imports, once with the file in the page cache ("warm") and once after it was dropped from there
-("cold"; on a virtual machine the host may still hold it). time: wall, the median over `--rounds`; the rows are run in turn.
-share: speed as a share of reading the file into fresh memory (`Path.read_bytes`) in the same state of the cache.
+("cold"; on a virtual machine the host may still hold it). time: processor time of one thread when warm, which other work on
+the machine hardly touches, and wall time when cold; the median over `--rounds`; the rows are run in turn. share: speed as a share of reading the file into fresh memory (`Path.read_bytes`) in the same state of the cache.
 peak: growth of the process's resident memory over what it had before, at its highest, over the size of the weights; "own" is
 the part that belongs to the process alone, the rest being pages of the file that the system may take back.
 
@@ -121,9 +121,10 @@ def measure(way, folder, cold, watched):
             kept = run()
         result = peak.grown
     else:
-        begin = time.perf_counter()
+        clock = time.perf_counter if cold else time.process_time
+        begin = clock()
         kept = run()
-        result = time.perf_counter() - begin
+        result = clock() - begin
     print(json.dumps(result))
     del kept
 

@@ -16,7 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from click.testing import CliRunner
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard, close_session, constants
 
 import neurokit_fm as nkfm
 from neurokit_fm import fingerprint
@@ -135,6 +135,19 @@ def test_a_hub_that_is_gone_is_no_trouble_for_what_is_cached(hub, folder):
     hub.stop()
     nkfm.load_model("lab/mine")
     refused("lab/other", "not in the local cache and http://127.0.0.1:.* cannot be reached")
+
+
+def test_a_proxy_and_another_endpoint_are_settings_of_the_client(hub, folder, monkeypatch):
+    hub.add("lab/mine", folder)
+    monkeypatch.setenv("HTTP_PROXY", hub.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, "http://hub.invalid")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    close_session()  # it reads the proxies when it is made
+    nkfm.load_model("lab/mine")
+    assert {seen.headers["host"] for seen in hub.seen} == {"hub.invalid"}
 
 
 def test_a_private_model_asks_for_a_login(hub, folder, monkeypatch):
