@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
-from neurokit_fm.hub.download import split_ref
+from neurokit_fm.errors import NkfmError, UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hub.folder import CONFIG
 from neurokit_fm.hub.header import read_json
 from neurokit_fm.hub.published import cache
@@ -47,6 +47,7 @@ def cached() -> list[Cached]:
 
     What other libraries keep there is left alone and not listed.
     """
+    published = _published()
     rows = [
         Cached(
             ref=f"{repo.repo_id}@{revision.commit_hash}",
@@ -59,7 +60,7 @@ def cached() -> list[Cached]:
         for repo in _scan().repos
         if repo.repo_type == "model"
         for revision in repo.revisions
-        if (name := _name(repo.repo_id, revision.snapshot_path))
+        if (name := published.get(repo.repo_id) or _name(revision.snapshot_path))
     ]
     rows += [
         Cached(
@@ -137,13 +138,20 @@ def _scan() -> Any:
     return scan_cache_dir(constants.HF_HUB_CACHE)
 
 
-def _name(repo: str, snapshot: Path) -> str:
-    """Name of the model in a snapshot; empty if it is none of ours."""
+def _published() -> dict[str, str]:
+    """Repository to catalogue name; what a broken plugin offers is left out."""
+    found: dict[str, str] = {}
     for name in weights:
-        if weights.load(name).repo == repo:
-            return name
+        with suppress(NkfmError):
+            repo = weights.load(name).repo
+            found[repo] = f"{found[repo]}, {name}" if repo in found else name
+    return found
+
+
+def _name(snapshot: Path) -> str:
+    """Name of the model in a snapshot; empty if it is none of ours."""
     try:
         about = read_json(snapshot / CONFIG).get("neurokit_fm")
     except WeightsError:
         return ""
-    return str(about.get("model", "")) if isinstance(about, dict) and split_ref(repo) else ""
+    return str(about.get("model", "")) if isinstance(about, dict) else ""
