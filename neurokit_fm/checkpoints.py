@@ -80,7 +80,7 @@ class PublishedWeights:
         Further files the converter needs, by the key of the configuration under which it finds their content: a JSON or
         safetensors file of `repo`, or of another as ``"owner/name:file"``.
     sha256 : mapping of file to digest
-        Checked where known.
+        Checked where known; a file of another repository stands there as in `extras`.
     converter : str
         ``"module:function"``, from (published config, state dict) to Model.
     contract : Contract
@@ -163,9 +163,7 @@ def load_state(
         given, wanted = state[key], own[mine]
         if given.shape != wanted.shape:
             problems.append(f"{key}: shape {tuple(given.shape)}, expected {tuple(wanted.shape)}")
-        elif torch.promote_types(given.dtype, wanted.dtype) != wanted.dtype or (
-            given.is_floating_point() != wanted.is_floating_point()
-        ):
+        elif not _fits(given.dtype, wanted.dtype):
             problems.append(f"{key}: {_word(given.dtype)} does not go into {_word(wanted.dtype)} without loss")
         elif not _finite(given):
             problems.append(f"{key}: holds values that are not finite")
@@ -183,6 +181,15 @@ def load_state(
         taken[mine] = value
     module.load_state_dict(taken, strict=True, assign=True)
     return LoadReport(tensors=len(taken), parameters=sum(t.numel() for t in taken.values()))
+
+
+def _fits(given: torch.dtype, wanted: torch.dtype) -> bool:
+    """Whether every value of one type is a value of the other."""
+    if given.is_floating_point != wanted.is_floating_point or given.is_complex != wanted.is_complex:
+        return False
+    if given.itemsize == 1 and given.is_floating_point:  # of 8 bits, which torch does not promote
+        return given == wanted or wanted.itemsize > 1
+    return torch.promote_types(given, wanted) == wanted
 
 
 def _word(dtype: torch.dtype) -> str:

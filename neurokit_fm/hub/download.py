@@ -63,17 +63,26 @@ def fetch(repo: str, revision: str, files: Sequence[str], token: str | None = No
     except failures() as err:
         explain(err, f"{repo}@{revision}" if revision != "main" else repo, page or f"{constants.ENDPOINT}/{repo}")
     for name in files:
-        blob = (folder / name).resolve()
-        if SHA256.fullmatch(blob.name) and blob.name not in before and blob.is_file():
-            found = file_sha256(blob)
-            if found != blob.name:
-                (folder / name).unlink()
-                blob.unlink()
-                raise WeightsError(
-                    f"{repo}: {name} arrived with sha256 {found}, the Hub announced {blob.name}; it was removed. Try again; "
-                    "if it happens twice, ask the owner or whoever runs your proxy"
-                )
+        expected = announced(folder / name)
+        if not expected or expected in before:
+            continue
+        found = file_sha256(folder / name)
+        if found != expected:
+            (folder / name).unlink()
+            (blobs / expected).unlink()
+            raise WeightsError(
+                f"{repo}: {name} arrived with sha256 {found}, the Hub announced {expected}; it was removed. Try again; "
+                "if it happens twice, ask the owner or whoever runs your proxy"
+            )
     return folder
+
+
+def announced(path: Path) -> str:
+    """Sha256 that the Hub announced of a large file in its cache, by which the client calls it there; else empty."""
+    if not path.is_symlink() or not path.is_file():
+        return ""
+    blob = path.parent / os.readlink(path)  # which may be a link itself, into a store that several caches share
+    return blob.name if blob.parent.name == "blobs" and SHA256.fullmatch(blob.name) else ""
 
 
 def failures() -> tuple[type[Exception], ...]:

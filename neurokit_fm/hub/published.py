@@ -17,7 +17,7 @@ from neurokit_fm.checkpoints import LoadReport, OwnTensors, PublishedWeights, fi
 from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.errors import WeightsError
 from neurokit_fm.hub.card import LIBRARY
-from neurokit_fm.hub.download import fetch
+from neurokit_fm.hub.download import announced, fetch
 from neurokit_fm.hub.folder import read_tensors
 from neurokit_fm.hub.header import check_place, read_json
 from neurokit_fm.model import Model
@@ -42,7 +42,9 @@ def load_published(published: PublishedWeights, token: str | None = None) -> tup
     config = dict(read_json(folder / published.config_file) if published.config is None else published.config)
     for key, address in published.extras.items():
         repo, _, name = address.rpartition(":")
-        config[key] = _content((fetch(repo, "main", [name], token) if repo else folder) / name)
+        home = fetch(repo, "main", [name], token) if repo else folder
+        _verify(home, name, published, address)
+        config[key] = _content(home / name)
     file = folder / published.weights_file
     if file.suffix != ".safetensors":
         file = convert(file, published)
@@ -103,13 +105,13 @@ def cache(part: str) -> Path:
     return Path(cached_assets_path(LIBRARY, part, assets_dir=constants.HF_ASSETS_CACHE))
 
 
-def _verify(folder: Path, name: str, published: PublishedWeights) -> None:
+def _verify(folder: Path, name: str, published: PublishedWeights, key: str = "") -> None:
     """Hold a file against the hash in the catalogue; in the cache a large file is named after the hash it has."""
-    path, expected = folder / name, published.sha256.get(name)
+    path, expected = folder / name, published.sha256.get(key or name)
     if not path.exists():
         raise WeightsError(f"{published.repo}@{published.revision} holds no {name}; see {published.page}/tree/main")
     check_place(path)
-    if expected is None or path.resolve().name == expected:
+    if expected is None or announced(path) == expected:
         return
     found = file_sha256(path)
     if found != expected:

@@ -25,6 +25,7 @@ from neurokit_fm.errors import ConfigError, UnknownName, WeightsError
 from neurokit_fm.heads import HeadConfig
 from neurokit_fm.hub import load_contract
 from neurokit_fm.hub.cache import cached, choose, remove
+from neurokit_fm.hub.download import announced
 from neurokit_fm.hub.push import push_folder
 from neurokit_fm.probing import ProbeReport
 from neurokit_fm.probing.report import Score
@@ -196,6 +197,17 @@ def test_bytes_other_than_announced_are_thrown_away(hub, folder):
     refused("lab/mine", "model.safetensors arrived with sha256 .*, the Hub announced .*; it was removed")
     hub.tampered.clear()
     assert same(nkfm.load_model("lab/mine"), tuned())
+
+
+def test_a_file_kept_in_a_store_of_several_caches_is_known_by_its_own_hash(tmp_path):
+    (tmp_path / "shared").write_bytes(b"x")
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / ("a" * 64)).symlink_to(tmp_path / "shared")
+    (tmp_path / "model").symlink_to(f"blobs/{'a' * 64}")
+    assert announced(tmp_path / "model") == "a" * 64
+    (tmp_path / "other").symlink_to("shared")
+    assert not announced(tmp_path / "other")
+    assert not announced(tmp_path / "shared")
 
 
 def test_a_list_of_files_cannot_lead_out_of_the_cache(hub, folder, tmp_path):

@@ -227,6 +227,16 @@ def test_narrow_floats_are_widened_exactly(folder):
     assert report.fingerprint < 2e-3
 
 
+def test_eight_bits_are_floats_too(folder):
+    tensors(folder, **{"pool.query": lambda x: x.to(torch.float8_e4m3fn)})
+    (folder / "fingerprint.safetensors").unlink()
+    model, _ = load_folder(folder)
+    assert model.pool.query.dtype is torch.float32
+    tensors(folder, **{"pool.query": lambda x: torch.full_like(x, torch.nan).to(torch.float8_e5m2)})
+    with pytest.raises(WeightsError, match="pool.query: holds values that are not finite"):
+        load_folder(folder)
+
+
 def test_a_mapped_model_can_be_trained_and_saved_over_itself(folder):
     model, report = load_folder(folder)
     before = (folder / "model.safetensors").read_bytes()
