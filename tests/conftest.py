@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.hub_server import HubServer
+from .hub_server import HubServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
