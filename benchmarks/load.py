@@ -34,6 +34,7 @@ WAYS = {
     "load_model": "ours",
     "load_model, no fingerprint": "bare",
     "load_model and its sha256": "hashed",
+    "a published file, converted": "published",
     "braindecode, from_pretrained": "braindecode",
 }
 
@@ -102,6 +103,11 @@ def action(way, folder):
     import neurokit_fm as nkfm
 
     nkfm.load_model(folder.parent / "tiny")
+    if way == "published":
+        from neurokit_fm.hub.folder import read_tensors
+        from nkfm_reve.convert import from_reference
+
+        return lambda: from_reference({"embed_dim": 512}, read_tensors(file))
     if way == "hashed":
         return lambda: nkfm.load_model(folder).load_report.sha256
     return lambda: nkfm.load_model(folder)
@@ -130,10 +136,12 @@ def measure(way, folder, cold, watched):
 
 
 def prepare(root):
+    import safetensors.torch
     import torch
 
     from neurokit_fm.config import read_config
     from nkfm_reve.config import BASE, CONTRACT, ReveConfig
+    from nkfm_reve.convert import to_reference
     from nkfm_reve.model import Reve
 
     torch.manual_seed(0)
@@ -141,6 +149,8 @@ def prepare(root):
     model.save_pretrained(root / "ours")
     model.save_pretrained(root / "bare")
     (root / "bare" / "fingerprint.safetensors").unlink()
+    (root / "published").mkdir()
+    safetensors.torch.save_file(to_reference(model), root / "published" / "model.safetensors")
     small = read_config(ReveConfig, {"width": 32, "depth": 1, "heads": 2, "head_dim": 16, "freqs": 3})
     Reve(small, CONTRACT).save_pretrained(root / "tiny")
     if importlib.util.find_spec("braindecode") is None:
@@ -164,7 +174,7 @@ def child(*line):
 def compare(root, rounds):
     size = (root / "ours" / "model.safetensors").stat().st_size
     ways = {n: w for n, w in WAYS.items() if w != "braindecode" or (root / w).is_dir()}
-    homes = {way: root / (way if way in ("bare", "braindecode") else "ours") for way in ways.values()}
+    homes = {way: root / (way if (root / way).is_dir() else "ours") for way in ways.values()}
     for cold in (False, True):
         times = {name: [] for name in ways}
         for _ in range(rounds):
