@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,27 @@ from neurokit_fm.config import build_part
 from neurokit_fm.errors import ConfigError, DataError
 from neurokit_fm.nn.quantize import Quantized, code_use
 from nkfm_eegformer.config import EEGFormerConfig
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """What the model makes of a batch.
+
+    Attributes
+    ----------
+    codes : Tensor, shape (B, C, S*N), int64
+        -1 where nothing is real.
+    patches : Tensor, shape (B, C, S*N, P)
+        Normalised spectra.
+    reconstruction, quantisation : Tensor, shape (B, C), float32
+        Mean squared error of the decoded spectra, and squared distance of the vectors to their codes, a mean over
+        elements. NaN where nothing is real.
+    """
+
+    codes: Tensor
+    patches: Tensor
+    reconstruction: Tensor
+    quantisation: Tensor
 
 
 class EEGFormer(Model):
@@ -90,6 +112,22 @@ class EEGFormer(Model):
         made: Tensor = self.to_patch(self._decode(vectors))
         return made.unflatten(1, codes.shape[1:])
 
+    @torch.no_grad()
+    def read(self, batch: Batch) -> Reading:
+        """Read a batch: its codes, and how well they say what was there."""
+        tokens, hidden, found = self._quantise(batch)
+        made = self.to_patch(self._decode(found.values))
+        c = batch.the(SeriesStream).values.shape[1]
+        real = tokens.mask.unflatten(1, (c, -1))  # (B, C, S*N)
+        error = (made - tokens.values).float().square().mean(-1)  # (B, C*S*N)
+        gap = (hidden - found.values).float().square().mean(-1)
+        return Reading(
+            codes=found.codes[..., 0].unflatten(1, (c, -1)),
+            patches=tokens.values.unflatten(1, (c, -1)),
+            reconstruction=_mean(error.view_as(real), real),
+            quantisation=_mean(gap.view_as(real), real),
+        )
+
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Reconstruction and quantisation; parts: ``rec``, ``codebook``, ``commit`` and the codes' ``perplexity``.
 
@@ -152,19 +190,11 @@ class EEGFormer(Model):
         counts = self.seen if reference is None else reference.to(self.seen)
         if not bool(counts.sum() > 0):
             raise DataError("this model has seen no codes yet; give the counts of normal recordings as `reference`")
-        with torch.no_grad():
-            tokens, hidden, found = self._quantise(batch)
-            made = self.to_patch(self._decode(found.values))
-            surprise = -((counts + 1) / (counts + 1).sum()).log()  # (K,)
-            each = {
-                "reconstruction": (made - tokens.values).float().square().mean(-1),
-                "quantisation": (hidden - found.values).float().square().mean(-1),
-                "rarity": surprise[found.codes[..., 0].clamp(min=0)],
-            }  # (B, C*S*N)
-        real = tokens.mask.unflatten(1, (batch.the(SeriesStream).values.shape[1], -1))  # (B, C, S*N)
-        return {
-            name: value.view_as(real).masked_fill(~real, 0).sum(-1) / real.sum(-1) for name, value in each.items()
-        }
+        read = self.read(batch)
+        surprise = -((counts + 1) / (counts + 1).sum()).log()  # (K,)
+        real = read.codes >= 0
+        rarity = _mean(surprise[read.codes.clamp(min=0)], real)
+        return {"reconstruction": read.reconstruction, "quantisation": read.quantisation, "rarity": rarity}
 
     def _quantise(
         self, batch: Batch, *, learn: bool = False, generator: torch.Generator | None = None
@@ -203,3 +233,8 @@ class EEGFormer(Model):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
             yield
+
+
+def _mean(values: Tensor, real: Tensor) -> Tensor:
+    """Mean over the last axis where real; NaN where nothing is."""
+    return values.float().masked_fill(~real, 0).sum(-1) / real.sum(-1)
