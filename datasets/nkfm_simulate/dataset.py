@@ -39,7 +39,7 @@ def simulated(config: SimulationConfig | Mapping[str, Any] | None = None, *, see
     Several subjects with heads, sources and rhythms of their own, and sessions in which caps sit a little differently.
     Table: ``subject, session, part, montage, meg``. Each recording holds ``eeg``, ``meg`` or both, and the ground truth:
     ``sources`` (moments of all dipoles, their places and directions) and events (``left``, ``right``; ``state-1`` ...;
-    ``blink``). What a recording holds is computed when it is read, the same each time.
+    ``blink``; ``seizure`` and ``muscle`` if asked for). What a recording holds is computed when it is read, the same each time.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def simulate(config: SimulationConfig | None = None, *, seed: int = 0, subject: 
     about |= {"head_centre": head.centre.tolist(), "head_radius": head.radius, "montage": montage, "meg": system}
     return Recording(
         signals=signals,
-        events=schedule.events(config.trial_s, config.duration_s),
+        events=schedule.events(config.trial_s, config.duration_s, config.activity.seizure_s),
         info=Info(
             source=f"simulated, seed {seed}, subject {subject + 1}, session {session + 1}",
             subject=_subject(subject),
@@ -187,6 +187,8 @@ def _measure(
         channels.sensor_type,
         condition,
         config.artefacts,
+        schedule=activity.schedule,
+        position=channels.position,
         sfreq=config.sfreq,
         hop=activity.hop,
         seed=seed,

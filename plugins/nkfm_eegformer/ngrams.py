@@ -131,8 +131,8 @@ class Telling:
         Of the vocabulary.
     log_odds : float
         log p(g | class) - log p(g | the others).
-    strength : float
-        `log_odds` over its standard error, so that what was seen once does not come first.
+    at_least : float
+        Lower end of its 95 % interval, so that what was seen once does not come first.
     inside, outside : int
         How often it stands in samples of the class and of the others.
     """
@@ -140,7 +140,7 @@ class Telling:
     key: tuple[int, ...]
     column: int
     log_odds: float
-    strength: float
+    at_least: float
     inside: int
     outside: int
 
@@ -239,23 +239,23 @@ class CodeNGramBayes:
 
         Notes
         -----
-        In order of log-odds over their standard error, $\sqrt{1/(n + \alpha) + 1/(m + \alpha)}$, after Monroe et al.
-        (2008), doi 10.1093/pan/mpn018.
+        In order of the lower end of the interval of the log-odds, whose standard error is $\sqrt{1/(n + \alpha) + 1/(m +
+        \alpha)}$ (Monroe et al. 2008, doi 10.1093/pan/mpn018).
         """
         inside, outside = self._sides(label)
         odds = self.log_odds(label)
-        strength = odds / np.sqrt(1 / (inside + self.alpha) + 1 / (outside + self.alpha))
+        at_least = odds - 1.96 * np.sqrt(1 / (inside + self.alpha) + 1 / (outside + self.alpha))
         keys = self.vocabulary.keys
         return [
             Telling(
                 key=tuple(int(code) for code in keys[g] if code >= 0),
                 column=int(g),
                 log_odds=float(odds[g]),
-                strength=float(strength[g]),
+                at_least=float(at_least[g]),
                 inside=int(inside[g]),
                 outside=int(outside[g]),
             )
-            for g in np.argsort(-strength, kind="stable")[:count]
+            for g in np.argsort(-at_least, kind="stable")[:count]
         ]
 
     def evidence(self, codes: npt.ArrayLike, label: Any = None) -> npt.NDArray[np.float64]:
