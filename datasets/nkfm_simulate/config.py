@@ -68,7 +68,9 @@ class ActivityConfig:
 
     def __post_init__(self) -> None:
         problems = _negative(self) + [
-            f"{name} must be positive" for name in ("state_s", "bandwidth_hz", "seizure_s", "seizure_hz") if getattr(self, name) <= 0
+            f"{name} must be positive"
+            for name in ("state_s", "bandwidth_hz", "seizure_s", "seizure_hz")
+            if getattr(self, name) <= 0
         ]
         if self.states < 1:
             problems.append(f"states must be at least 1; got {self.states}")

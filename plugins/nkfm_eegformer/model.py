@@ -219,9 +219,7 @@ class EEGFormer(Model):
     def _features(self, tokens: Tokens, hidden: Tensor, found: Quantized) -> Features:
         out = hidden if self.config.features == "encoder" else self._decode(found.values)
         codes = found.codes[..., 0]
-        return Features(
-            tokens=out, mask=tokens.mask, coords=tokens.coords, index=tokens.index, extras={"codes": codes}
-        )
+        return Features(tokens=out, mask=tokens.mask, coords=tokens.coords, index=tokens.index, extras={"codes": codes})
 
     @contextmanager
     def _drawing_from(self, generator: torch.Generator | None) -> Iterator[None]:

@@ -183,9 +183,7 @@ class CodeNGramBayes:
             raise ConfigError(f"alpha must be positive, or an unseen n-gram decides everything; got {alpha:g}")
         self.orders, self.alpha = tuple(orders), alpha
 
-    def fit(
-        self, codes: npt.ArrayLike, labels: npt.ArrayLike, vocabulary: Vocabulary | None = None
-    ) -> CodeNGramBayes:
+    def fit(self, codes: npt.ArrayLike, labels: npt.ArrayLike, vocabulary: Vocabulary | None = None) -> CodeNGramBayes:
         """Learn from codes (B, C, N) and their classes (B,).
 
         Parameters

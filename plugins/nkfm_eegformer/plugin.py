@@ -13,3 +13,14 @@ def register_models() -> list[Entry]:
             paper="arXiv:2401.10278",
         )
     ]
+
+
+@hookimpl
+def register_commands() -> list[Entry]:
+    return [
+        Entry(
+            name="codes",
+            target="nkfm_eegformer.command:codes",
+            summary="Read the spectral codes of a recording, and which of their patterns are telling",
+        )
+    ]

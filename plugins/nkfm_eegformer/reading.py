@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +14,15 @@ import torch
 from neurokit_fm import Batch, Channels, Dataset, Events, Recording, TimeSeries
 from neurokit_fm.batch.collate import collate_series
 from neurokit_fm.data.series import carry
+from neurokit_fm.data.store_file import opened, read_array, write_array, writing
+from neurokit_fm.data.store_tables import read_channels, write_channels
 from neurokit_fm.errors import DataError
 from neurokit_fm.nn.quantize import code_use
 from nkfm_eegformer.model import EEGFormer
 from nkfm_eegformer.ngrams import places
+
+SCORES = ("reconstruction", "quantisation")
+"""What is kept of each window and channel besides the codes."""
 
 AT_ONCE = 256
 """Channels of windows that go through the model together: few enough to stay in the cache."""
@@ -68,6 +74,39 @@ class CodeSequences:
             labels=None if self.labels is None else self.labels[index],
             spectra=None if self.spectra is None else self.spectra[index],
         )
+
+    def save(self, path: str | os.PathLike[str], *, source: str = "", model: str = "") -> None:
+        """Write codes, times, scores and channels into one HDF5 file of the store's format, whole or not at all."""
+        about: dict[str, str | int | float] = {"source": source, "model": model, "n_codes": self.n_codes}
+        needed = self.codes.nbytes + self.times.nbytes + self.hz.nbytes
+        with writing(path, "codes", needed=needed, attributes=about) as file:
+            for name in ("codes", "times", "hz"):
+                write_array(file, name, getattr(self, name))
+            for name, values in self.scores.items():
+                write_array(file, name, values)
+            write_channels(file, self.channels)
+            if self.labels is not None:
+                write_array(file, "labels", self.labels)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CodeSequences:
+        """Read a file that `save` wrote; its content is compared with its checksum.
+
+        Raises
+        ------
+        StoreError
+            If it is something else, damaged, or written by a later version.
+        """
+        with opened(path, "codes", verify=True) as file:
+            return cls(
+                codes=read_array(file["codes"]),
+                times=read_array(file["times"]),
+                scores={name: read_array(file[name]) for name in SCORES},
+                channels=read_channels(file),
+                hz=read_array(file["hz"]),
+                n_codes=int(file.attrs["n_codes"]),
+                labels=read_array(file["labels"]) if "labels" in file else None,
+            )
 
     def counts(self) -> npt.NDArray[np.int64]:
         """How often each code occurs, (K,)."""
@@ -176,7 +215,9 @@ def read_codes(
     hop = length if hop_s is None else round(hop_s * series.sfreq)
     if hop < 1:
         raise DataError(f"hop_s must be at least one sample ({1 / series.sfreq:g} s); got {hop_s:g} s")
-    firsts = np.array([a for first, last in series.runs() for a in range(first, last - length + 1, hop)], dtype=np.int64)
+    firsts = np.array(
+        [a for first, last in series.runs() for a in range(first, last - length + 1, hop)], dtype=np.int64
+    )
     if not len(firsts):
         raise DataError(
             f"{recording.title} has no unbroken stretch of {contract.window_s:g} s, the window of this model; "
@@ -239,6 +280,23 @@ def read_trials(model: EEGFormer, dataset: Dataset, *, spectra: bool = False) ->
         labels=join("labels"),
         spectra=join("spectra") if spectra else None,
     )
+
+
+def without(recording: Recording, drop: Sequence[str]) -> Recording:
+    """Leave channels out of all series of a recording.
+
+    Raises
+    ------
+    DataError
+        If there is no such channel.
+    """
+    series = {name: signal for name, signal in recording.signals.items() if isinstance(signal, TimeSeries)}
+    known = {channel for signal in series.values() for channel in signal.channels.name}
+    missing = [name for name in drop if name not in known]
+    if missing:
+        raise DataError(f"{recording.title} has no channel {', '.join(missing)}; it has {', '.join(sorted(known))}")
+    kept = {name: s.take([channel not in drop for channel in s.channels.name]) for name, s in series.items()}
+    return replace(recording, signals={**recording.signals, **kept}) if drop else recording
 
 
 def usage(codes: CodeSequences) -> Usage:
@@ -323,15 +381,13 @@ def _read(
 ) -> CodeSequences:
     """Run the model over windows that begin at some samples."""
     at_once = max(1, AT_ONCE // len(series.channels))
-    parts = [
-        _run(model, series, firsts[a : a + at_once], length, keep) for a in range(0, len(firsts), at_once)
-    ]
+    parts = [_run(model, series, firsts[a : a + at_once], length, keep) for a in range(0, len(firsts), at_once)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     hz = model.tokenizer.frontend.bins_hz().double().numpy()
     return CodeSequences(
         codes=joined["codes"],
         times=times,
-        scores={name: joined[name] for name in ("reconstruction", "quantisation")},
+        scores={name: joined[name] for name in SCORES},
         channels=series.channels,
         hz=np.tile(hz, (joined["codes"].shape[2] // len(hz), 1)),
         n_codes=model.config.n_codes,
@@ -348,7 +404,7 @@ def _run(
     model.eval()
     with torch.inference_mode():
         read = model.read(batch)
-    found = {"codes": read.codes, "reconstruction": read.reconstruction, "quantisation": read.quantisation}
+    found = {"codes": read.codes, **{name: getattr(read, name) for name in SCORES}}
     if keep:
         found["spectra"] = read.patches.half()
     return {name: value.cpu().numpy() for name, value in found.items()}

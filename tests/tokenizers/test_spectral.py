@@ -112,7 +112,9 @@ def test_segments_follow_one_another_and_what_is_left_over_is_dropped():
 
 
 def test_geometry_that_cannot_be_is_refused():
-    with pytest.raises(ConfigError, match=r"patch_len=60 is wider than the spectrum of 1 s at 100 Hz, which has 50 bins"):
+    with pytest.raises(
+        ConfigError, match=r"patch_len=60 is wider than the spectrum of 1 s at 100 Hz, which has 50 bins"
+    ):
         SpectralFrontend(SpectralConfig(segment_s=1.0, patch_len=60, stride=60), 100.0)
     with pytest.raises(ConfigError, match="no whole number of pieces of 5 s"):
         SpectralFrontend(SpectralConfig(piece_s=5.0), 100.0)

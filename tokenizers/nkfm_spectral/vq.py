@@ -84,7 +84,12 @@ class SpectralVQTokenizer(Tokenizer):
         return hidden.view(*raw.shape[:2], -1)
 
     def quantise(
-        self, hidden: Tensor, mask: Tensor | None = None, *, learn: bool = False, generator: torch.Generator | None = None
+        self,
+        hidden: Tensor,
+        mask: Tensor | None = None,
+        *,
+        learn: bool = False,
+        generator: torch.Generator | None = None,
     ) -> Quantized:
         """Look vectors (B, M, dim) up; see `Quantizer`. Codes are (B, M, 1), -1 where the mask (B, M) is False."""
         found: Quantized = self.quantizer(hidden, mask, learn=learn, generator=generator)
