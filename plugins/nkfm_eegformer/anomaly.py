@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -80,9 +80,10 @@ def window_scores(
     dict of str to ndarray, shape (W,)
         ``reconstruction``, ``quantisation``, ``rarity``.
     """
-    each = {**codes.scores, "rarity": codes.rarity(reference)}
-    reduce = np.nanmean if over == "mean" else np.nanmax
-    return {name: np.asarray(reduce(values, axis=1), dtype=np.float64) for name, values in each.items()}
+    each: dict[str, npt.NDArray[Any]] = {**codes.scores, "rarity": codes.rarity(reference)}
+    if over == "mean":
+        return {name: np.asarray(np.nanmean(values, axis=1), dtype=np.float64) for name, values in each.items()}
+    return {name: np.asarray(np.nanmax(values, axis=1), dtype=np.float64) for name, values in each.items()}
 
 
 def detections(scores: Mapping[str, npt.ArrayLike], truth: npt.ArrayLike) -> dict[str, Detection]:

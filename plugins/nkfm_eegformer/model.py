@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +75,7 @@ class EEGFormer(Model):
         codebook="learned",
     )  # fmt: skip
     example_contract = SeriesContract(min_window_s=0.5)
+    contract: SeriesContract
     seen: Tensor
 
     def __init__(self, config: EEGFormerConfig, contract: SeriesContract):
@@ -99,31 +101,30 @@ class EEGFormer(Model):
     def encode(self, batch: Batch) -> Tensor:
         """Codes of each channel, (B, C, S*N), int64, -1 where nothing is real; S is the number of whole segments."""
         _, _, found = self._quantise(batch)
-        return found.codes[..., 0].unflatten(1, (batch.the(SeriesStream).values.shape[1], -1))
+        return found.codes.view(*_rows(batch), -1)
 
     def embed(self, batch: Batch) -> Tensor:
         """Vectors of the codes, (B, C, S*N, D)."""
         _, _, found = self._quantise(batch)
-        return found.values.unflatten(1, (batch.the(SeriesStream).values.shape[1], -1))
+        return found.values.view(*_rows(batch), -1, self.config.dim)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Normalised spectra that codes stand for, (B, C, S*N) to (B, C, S*N, P)."""
         vectors = self.tokenizer.quantizer.decode(codes.flatten(1)[..., None])  # (B, C*S*N, D)
         made: Tensor = self.to_patch(self._decode(vectors))
-        return made.unflatten(1, codes.shape[1:])
+        return made.view(*codes.shape, -1)
 
     @torch.no_grad()
     def read(self, batch: Batch) -> Reading:
         """Read a batch: its codes, and how well they say what was there."""
         tokens, hidden, found = self._quantise(batch)
         made = self.to_patch(self._decode(found.values))
-        c = batch.the(SeriesStream).values.shape[1]
-        real = tokens.mask.unflatten(1, (c, -1))  # (B, C, S*N)
+        real = tokens.mask.view(*_rows(batch), -1)  # (B, C, S*N)
         error = (made - tokens.values).float().square().mean(-1)  # (B, C*S*N)
         gap = (hidden - found.values).float().square().mean(-1)
         return Reading(
-            codes=found.codes[..., 0].unflatten(1, (c, -1)),
-            patches=tokens.values.unflatten(1, (c, -1)),
+            codes=found.codes.view_as(real),
+            patches=tokens.values.view(*real.shape, -1),
             reconstruction=_mean(error.view_as(real), real),
             quantisation=_mean(gap.view_as(real), real),
         )
@@ -139,7 +140,8 @@ class EEGFormer(Model):
             made = self.to_patch(self._decode(found.values))
         rec = F.mse_loss(made[tokens.mask].float(), tokens.values[tokens.mask].float())
         if self.training and found.values.requires_grad:
-            found.values.register_hook(lambda _: self._see(found.codes))
+            hook: Any = found.values.register_hook
+            hook(lambda _: self._see(found.codes))
         _, perplexity = code_use(found.codes, self.config.n_codes)
         parts = {"rec": rec, "codebook": found.codebook, "commit": found.commitment, "perplexity": perplexity[0]}
         return Loss(rec + found.codebook + found.commitment, parts)
@@ -206,7 +208,7 @@ class EEGFormer(Model):
 
     def _decode(self, vectors: Tensor) -> Tensor:
         """Vectors of codes (B, C*S*N, D) through the decoder, segment by segment."""
-        x = vectors.unflatten(1, (-1, self.n_patches)).flatten(0, 1)  # (B*C*S, N, D)
+        x = vectors.reshape(-1, self.n_patches, self.config.dim)  # (B*C*S, N, D)
         out: Tensor = self.decoder(x + self.position.to(vectors.dtype))
         return out.view_as(vectors)
 
@@ -231,6 +233,12 @@ class EEGFormer(Model):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
             yield
+
+
+def _rows(batch: Batch) -> tuple[int, int]:
+    """Samples and channels, padding included."""
+    b, c, _ = batch.the(SeriesStream).values.shape
+    return b, c
 
 
 def _mean(values: Tensor, real: Tensor) -> Tensor:

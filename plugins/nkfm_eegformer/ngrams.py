@@ -225,7 +225,7 @@ class CodeNGramBayes:
         return np.asarray(self.classes[self.predict_log_proba(codes).argmax(axis=1)])
 
     def log_odds(self, label: Any = None) -> npt.NDArray[np.float64]:
-        """log p(g | class) - log p(g | the others, taken together) of each n-gram, (G,); default: the last class."""
+        """Log p(g | class) - log p(g | the others, taken together) of each n-gram, (G,); default: the last class."""
         inside, outside = self._sides(label)
         size = self.alpha * len(self.vocabulary)
         mine = np.log((inside + self.alpha) / (inside.sum() + size))

@@ -11,7 +11,13 @@ def register_models() -> list[Entry]:
             target="nkfm_eegformer.model:EEGFormer",
             summary="Spectra of single channels as codes of a vector-quantised transformer, to be read",
             paper="arXiv:2401.10278",
-        )
+        ),
+        Entry(
+            name="code-prediction",
+            target="nkfm_eegformer.prediction:CodePrediction",
+            summary="Predicts the codes of hidden channels, over any tokenizer that has codes",
+            paper="arXiv:2505.18185",
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from neurokit_fm import Recording
 from neurokit_fm.report import Picture, Section, Table, write_report
@@ -58,12 +59,12 @@ def codes_report(
     lead, what = telling[0], patterns[0]
     strongest = ", ".join(codes.channels.name[i] for i in np.argsort(-what.rate)[:3])
     summary = [
-        f"{len(codes)} windows of {model.contract.window_s:g} s, {len(codes.channels)} channels; "
-        f"{codes.n_codes - len(use.dead)} of {codes.n_codes} codes are used, perplexity {use.perplexity:.0f}.",
-        f"{int(contrast.inside.sum())} windows are {contrast.name}. Told from the rest by patterns learned in other parts of the "
-        f"recording: {words}.",
+        f"{len(codes)} windows of {model.contract.window_s:g} s, {len(codes.channels)} channels. Perplexity "
+        + f"{use.perplexity:.0f}; {codes.n_codes - len(use.dead)} of {codes.n_codes} codes are used.",
+        f"{int(contrast.inside.sum())} windows are {contrast.name}. Told from the rest by patterns learned in other parts "
+        + f"of the recording: {words}.",
         f"Most telling: {figures.name_of(lead.key)}, {figures.band_of(what)} with its peak at {what.peak_hz:.3g} Hz, "
-        f"{np.exp(lead.log_odds):.0f} times as frequent in windows {contrast.name}, most often at {strongest}.",
+        + f"{np.exp(lead.log_odds):.0f} times as frequent in windows {contrast.name}, most often at {strongest}.",
     ]
     return write_report(
         path,
@@ -157,7 +158,7 @@ def _signals(
     patterns: Sequence[Pattern],
     start: float,
     stop: float,
-) -> figures.Figure:
+) -> Figure:
     series = in_units(recording, model.contract).crop(start, stop)
     scale, unit = SCALES.get(series.channels.unit[0], (1.0, series.channels.unit[0]))
     shown = (codes.times[:, 1] > start) & (codes.times[:, 0] < stop)

@@ -34,9 +34,8 @@ def amplitude(x: Tensor, *, keep_dc: bool = False) -> Tensor:
     leak into all others, and a channel that never changes would not give zeros.
     """
     x = x.float()
-    if keep_dc:
-        return torch.fft.rfft(x).abs()
-    return torch.fft.rfft(x - x.mean(-1, keepdim=True)).abs()[..., 1:]
+    spectrum: Tensor = torch.fft.rfft(x if keep_dc else x - x.mean(-1, keepdim=True)).abs()
+    return spectrum if keep_dc else spectrum[..., 1:]
 
 
 def instance_norm(spectrum: Tensor, eps: float = EPS) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,9 +109,9 @@ class SpectralFrontend:
 
     def normalised(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Patches of segments, (..., segment samples) to (..., N, P), with mean and scale (..., 1) of their spectra."""
-        spectrum = amplitude(x.unflatten(-1, (-1, self.piece)), keep_dc=self.config.keep_dc)  # (..., pieces, L)
+        spectrum = amplitude(x.reshape(*x.shape[:-1], -1, self.piece), keep_dc=self.config.keep_dc)  # (..., pieces, L)
         z, mean, scale = instance_norm(spectrum.flatten(-2))  # over all bins of all pieces
-        cut = patches(z.unflatten(-1, (-1, spectrum.shape[-1])), self.config.patch_len, self.config.stride)
+        cut = patches(z.view_as(spectrum), self.config.patch_len, self.config.stride)
         return cut.flatten(-3, -2), mean, scale  # (..., pieces*bands, P) piece-major
 
     def cut(self, stream: SeriesStream) -> Tokens:

@@ -29,6 +29,8 @@ class SpectralVQTokenizer(Tokenizer):
     ----------
     frontend : SpectralFrontend
     quantizer : Quantizer
+    code_shape : (int, int)
+        One level, and the size of the codebook.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class SpectralVQTokenizer(Tokenizer):
         self.frontend = SpectralFrontend(config.frontend, sfreq)
         self.raw_width = config.frontend.patch_len
         self.n_patches = self.frontend.n_patches
+        self.code_shape = (1, config.quantizer.size)
         self.project = nn.Linear(self.raw_width, config.dim)
         self.position = nn.Parameter(torch.empty(self.n_patches, config.dim))
         nn.init.trunc_normal_(self.position, std=0.02)
@@ -79,7 +82,7 @@ class SpectralVQTokenizer(Tokenizer):
 
     def encode(self, raw: Tensor) -> Tensor:
         """Vectors before the look-up, (B, C*S*N, P) to (B, C*S*N, dim); all N patches of each segment, in order."""
-        x = raw.unflatten(1, (-1, self.n_patches)).flatten(0, 1)  # (B*C*S, N, P)
+        x = raw.reshape(-1, self.n_patches, self.raw_width)  # (B*C*S, N, P)
         hidden: Tensor = self.encoder(self.project(x) + self.position.to(raw.dtype))
         return hidden.view(*raw.shape[:2], -1)
 
