@@ -99,10 +99,7 @@ class CodePrediction(Model):
     def __init__(self, config: CodePredictionConfig, contract: SeriesContract):
         super().__init__(config, contract)
         width = config.transformer.width
-        tokenizer = build_part(tokenizers, config.tokenizer, width=width, sfreq=contract.sfreq)
-        if not isinstance(tokenizer, Coding):
-            raise ConfigError(f"tokenizer {config.tokenizer['name']!r} has no codes to predict; 'spectral-vq' has")
-        self.tokenizer: Any = tokenizer
+        self.tokenizer = _coding(config.tokenizer, width, contract.sfreq)
         for name, parameter in self.tokenizer.named_parameters():
             parameter.requires_grad_(name.startswith("out."))  # the way from the codes' vectors to the width here
         self.encoding = build_part(encodings, config.encoding, width=width)
@@ -154,8 +151,16 @@ class CodePrediction(Model):
         chance = torch.rand(channel_mask.shape, generator=generator).to(channel_mask.device)
         rank = chance.masked_fill(~channel_mask, 2.0).argsort(1).argsort(1)  # (B, C) padding last
         count = (self.config.ratio * channel_mask.sum(1)).long().clamp(min=1)  # (B,)
-        hidden = (rank < count[:, None]).gather(1, tokens.index[..., 0])  # (B, M)
+        hidden: Tensor = (rank < count[:, None]).gather(1, tokens.index[..., 0])  # (B, M)
         return hidden & tokens.mask
+
+
+def _coding(part: Part, width: int, sfreq: float) -> Any:
+    """Build a tokenizer that must have codes."""
+    tokenizer = build_part(tokenizers, part, width=width, sfreq=sfreq)
+    if not isinstance(tokenizer, Coding):
+        raise ConfigError(f"tokenizer {part['name']!r} has no codes to predict; 'spectral-vq' has")
+    return tokenizer
 
 
 def predictor_of(model: EEGFormer, config: CodePredictionConfig) -> CodePrediction:
