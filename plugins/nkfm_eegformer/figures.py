@@ -117,19 +117,18 @@ def excerpt(
     for start, stop in spans:
         axes.plot([start, stop], [0.95 * spread] * 2, color=INK, linewidth=4, solid_capstyle="butt")
     axes.plot(times, (traces + levels[:, None]).T, color="#8d979f", linewidth=0.7, zorder=2)
-    bands = [_band(signal, p.hz.min(), p.hz.max(), sfreq) for p in patterns]
-    for row, start, stop, number in marks:
+    owner = np.full(signal.shape, -1)  # (R, T) the pattern shown there
+    for row, start, stop, number in sorted(marks, key=lambda mark: -mark[3]):
+        owner[row, (times >= start) & (times <= stop)] = number  # the most telling comes last
+    for number, what in enumerate(patterns):
         colour = COLOURS[number % len(COLOURS)]
-        here = (times >= start) & (times <= stop)
-        axes.fill_between(
-            [start, stop],
-            levels[row] - 0.45 * spread,
-            levels[row] + 0.45 * spread,
-            color=colour,
-            alpha=0.13,
-            linewidth=0,
-        )
-        axes.plot(times[here], bands[number][row, here] + levels[row], color=colour, linewidth=1.2, zorder=3)
+        band = _band(signal, what.hz.min(), what.hz.max(), sfreq) + levels[:, None]
+        for row in range(len(names)):
+            for first, last in _stretches(owner[row] == number):
+                here = slice(first, last)
+                low, high = levels[row] - 0.45 * spread, levels[row] + 0.45 * spread
+                axes.fill_between(times[[first, last - 1]], low, high, color=colour, alpha=0.16, linewidth=0)
+                axes.plot(times[here], band[row, here], color=colour, linewidth=1.2, zorder=3)
     axes.set_yticks(levels, labels=list(names))
     axes.set_ylim(levels[-1] - 0.8 * spread, 1.15 * spread)
     axes.set_xlim(times[0], times[-1])
@@ -145,8 +144,7 @@ def excerpt(
     head.set_title("evidence on the head", fontsize=10)
     words = figure.add_subplot(grid[1, 1])
     words.set_axis_off()
-    used = dict.fromkeys(number for *_, number in marks)
-    for number in used:
+    for number in np.unique(owner[owner >= 0]):
         p = patterns[number]
         words.plot([], [], color=COLOURS[number % len(COLOURS)], linewidth=4, label=f"{name_of(p.key)}  {band_of(p)}")
     words.plot([], [], color="#8d979f", linewidth=1, label="recorded")
@@ -290,16 +288,14 @@ def _topography(axes: Any, channels: Channels, values: Numbers, *, label: str, d
 
 
 def _band(signal: Numbers, low: float, high: float | None, sfreq: float) -> Numbers:
-    """Signal within a band, zero phase; without mean if the band begins at 0."""
-    centred = signal - signal.mean(axis=1, keepdims=True)
-    nyquist = sfreq / 2
-    high = None if high is None or high >= 0.95 * nyquist else max(high, low + 0.5)
-    low = 0.0 if low <= 0.25 else low
-    if high is None and not low:
-        return np.asarray(centred)
-    kind = "bandpass" if high is not None and low else "lowpass" if high is not None else "highpass"
-    edge = [low, high] if kind == "bandpass" else high if kind == "lowpass" else low
-    return np.asarray(sosfiltfilt(butter(2, edge, kind, fs=sfreq, output="sos"), centred, axis=1))
+    """Signal within a band, zero phase, never slower than `SLOWEST_HZ`; no upper end where it reaches the Nyquist one."""
+    low = max(low, SLOWEST_HZ)
+    open_above = high is None or high >= 0.95 * sfreq / 2
+    edge = low if open_above else [low, max(high or 0.0, low + 0.5)]
+    filtered = sosfiltfilt(
+        butter(2, edge, "highpass" if open_above else "bandpass", fs=sfreq, output="sos"), signal, axis=1
+    )
+    return np.asarray(filtered)
 
 
 def _edges(times: Numbers) -> Numbers:

@@ -69,7 +69,7 @@ def codes_report(
     return write_report(
         path,
         [
-            _where_and_when(model, recording, codes, contrast, patterns[: len(COLOURS)], bool(events)),
+            _where_and_when(model, recording, codes, contrast, patterns[: len(COLOURS) - 1], bool(events)),
             _patterns(codes, contrast, telling, patterns),
             _over_time(codes, contrast),
             _codebook(codes),
@@ -135,7 +135,8 @@ def _where_and_when(
                 "scalp map of the evidence",
                 caption="The stretch with most evidence, in the channels that have most of it. Grey: recorded, above "
                 f"{figures.SLOWEST_HZ:g} Hz. Coloured: windows and channels where a telling pattern stands, and the signal "
-                "in the band of that pattern; where several stand, the most telling.",
+                "in the band of that pattern; where several stand, the most telling. Black bar: windows "
+                f"{contrast.name}.",
             ),
         ],
     )
@@ -165,12 +166,10 @@ def _signals(
     by_channel = contrast.evidence[shown & contrast.inside].sum(axis=(0, 2))  # (C,)
     chosen = set(np.argsort(-by_channel)[:ROWS].tolist())
     rows = [i for i in _front_to_back(codes) if i in chosen]
-    taken: set[tuple[int, int]] = set()
     marks = []
     for number, what in enumerate(patterns):
         for window, channel, _ in places(codes.codes, what.key):
-            if shown[window] and channel in chosen and (window, channel) not in taken:
-                taken.add((window, channel))
+            if shown[window] and channel in chosen:
                 begin, end = codes.times[window].clip(start, stop)
                 marks.append((rows.index(channel), float(begin), float(end), number))
     covered = codes.times[contrast.inside & shown]
