@@ -44,7 +44,7 @@ def codes(
     of the windows that the codes describe least well from the rest.
     """
     from neurokit_fm import load_model, read
-    from nkfm_eegformer.contrast import contrast, during, unusual
+    from nkfm_eegformer.contrast import UNUSUAL_NAME, contrast, during, unusual
     from nkfm_eegformer.model import EEGFormer
     from nkfm_eegformer.reading import pattern, read_codes, usage, without
 
@@ -59,7 +59,7 @@ def codes(
         inside = during(found, recording.events, labels, lasting_s)
         made = contrast(found, inside, name=f"during {' or '.join(labels)}", orders=lengths)
     else:
-        made = contrast(found, unusual(found), name="unusual", orders=lengths)
+        made = contrast(found, unusual(found), name=UNUSUAL_NAME, orders=lengths)
     if out is not None:
         found.save(out, source=str(file), model=model.reference)
     if report is not None:
@@ -120,7 +120,7 @@ def _print(row: dict[str, Any], out: Path | None, report: Path | None) -> None:
     )
     auroc = "cannot be said" if row["held_out_auroc"] is None else f"{row['held_out_auroc']:.2f} (chance 0.50)"
     click.echo(
-        f"{row['inside_windows']} windows {row['inside']}, told from the rest by patterns learned elsewhere: AUROC {auroc}"
+        f"{row['inside_windows']} windows are {row['inside']}, told from the rest by patterns learned elsewhere: AUROC {auroc}"
     )
     header = f"{'codes':>12}  {'log-odds':>8}  {'at least':>8}  {'inside':>6}  {'outside':>7}  {'Hz':>13}  {'peak':>6}  channels"
     click.echo(header)

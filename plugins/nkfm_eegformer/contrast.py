@@ -15,8 +15,8 @@ from nkfm_eegformer.ngrams import CodeNGramBayes, Telling
 from nkfm_eegformer.reading import CodeSequences
 
 FOLDS = 5
-UNUSUAL = 0.1
-"""Share of windows that are called unusual where there are no events to go by."""
+UNUSUAL, UNUSUAL_NAME = 0.1, "unusual"
+"""Share of windows that are called so where there are no events to go by."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from neurokit_fm.report.canvas import COLOURS
 from neurokit_fm.report.recording import SCALES, in_units, summary_section
 from nkfm_eegformer import figures
 from nkfm_eegformer.anomaly import detections, window_scores
-from nkfm_eegformer.contrast import UNUSUAL, Contrast
+from nkfm_eegformer.contrast import UNUSUAL, UNUSUAL_NAME, Contrast
 from nkfm_eegformer.model import EEGFormer
 from nkfm_eegformer.ngrams import Telling, places
 from nkfm_eegformer.reading import CodeSequences, Pattern, code_maps, pattern, usage
@@ -64,7 +64,7 @@ def codes_report(
         f"{int(contrast.inside.sum())} windows are {contrast.name}. Told from the rest by patterns learned in other parts "
         + f"of the recording: {words}.",
         f"Most telling: {figures.name_of(lead.key)}, {figures.band_of(what)} with its peak at {what.peak_hz:.3g} Hz, "
-        + f"{np.exp(lead.log_odds):.0f} times as frequent in windows {contrast.name}, most often at {strongest}.",
+        + f"{np.exp(lead.log_odds):.0f} times as frequent in {_windows(contrast)}, most often at {strongest}.",
     ]
     return write_report(
         path,
@@ -87,6 +87,11 @@ def codes_report(
             ),
         ],
     )
+
+
+def _windows(contrast: Contrast) -> str:
+    """What windows inside are, in words."""
+    return "unusual windows" if contrast.name == UNUSUAL_NAME else f"windows {contrast.name}"
 
 
 def _front_to_back(codes: CodeSequences) -> npt.NDArray[np.int64]:
@@ -126,7 +131,7 @@ def _where_and_when(
                     title=f"Evidence that a window is {contrast.name}",
                 ),
                 alt=f"Evidence that a window is {contrast.name}, over time: all channels together, and channel by channel",
-                caption=f"Above: evidence of all channels; shaded: windows {contrast.name}. Below: red speaks for it, "
+                caption=f"Above: evidence of all channels; shaded: {_windows(contrast)}. Below: red speaks for it, "
                 "blue against; channels from front to back, the orange bars are the same windows.",
             ),
             Picture(
@@ -135,8 +140,8 @@ def _where_and_when(
                 "scalp map of the evidence",
                 caption="The stretch with most evidence, in the channels that have most of it. Grey: recorded, above "
                 f"{figures.SLOWEST_HZ:g} Hz. Coloured: windows and channels where a telling pattern stands, and the signal "
-                "in the band of that pattern; where several stand, the most telling. Black bar: windows "
-                f"{contrast.name}.",
+                "in the band of that pattern; where several stand, the most telling. Black bar: "
+                f"{_windows(contrast)}.",
             ),
         ],
     )
@@ -247,7 +252,7 @@ def _over_time(codes: CodeSequences, contrast: Contrast) -> Section:
             Picture(
                 figure=figures.codes_over_time(codes.codes, codes.times, contrast.inside, _order(codes)),
                 alt="How often each code occurs in each window, relative to its mean",
-                caption=f"Orange on top: windows {contrast.name}. Codes are ordered by the frequency where they occur.",
+                caption=f"Orange on top: {_windows(contrast)}. Codes are ordered by the frequency where they occur.",
             )
         ],
     )
@@ -310,7 +315,7 @@ def _anomalies(model: EEGFormer, codes: CodeSequences, contrast: Contrast, label
                     (name, f"{found.auroc:.3f}", f"{found.auprc:.3f}", f"{found.prevalence:.3f}")
                     for name, found in detections(scores, contrast.inside).items()
                 ],
-                caption=f"How well each score finds the windows {contrast.name}. No label was used to make the scores.",
+                caption=f"How well each score finds the {_windows(contrast)}. No label was used to make the scores.",
             )
         )
     return Section(
@@ -322,7 +327,7 @@ def _anomalies(model: EEGFormer, codes: CodeSequences, contrast: Contrast, label
             Picture(
                 figure=figures.anomaly_courses(scores, codes.times, contrast.inside),
                 alt="Three anomaly scores over time",
-                caption=f"Shaded: windows {contrast.name}.",
+                caption=f"Shaded: {_windows(contrast)}.",
             )
         ],
         tables=tables,

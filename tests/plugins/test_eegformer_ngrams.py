@@ -240,7 +240,7 @@ def test_without_events_the_unusual_windows_are_described(files):
     done = CliRunner().invoke(command, f"{recording} --model {model} --drop Cz,Pz", catch_exceptions=False)
     first, second, header, *rest = done.output.splitlines()
     assert "59 windows of 2 s, 17 channels" in first
-    assert second.startswith("6 windows unusual")
+    assert second.startswith("6 windows are unusual")
     assert header.split()[:2] == ["codes", "log-odds"]
     assert len(rest) == 8
 

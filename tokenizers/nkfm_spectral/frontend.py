@@ -52,9 +52,8 @@ def instance_norm(spectrum: Tensor, eps: float = EPS) -> tuple[Tensor, Tensor, T
     mean, scale : Tensor, shape (..., 1)
         ``spectrum = normalised * scale + mean``.
     """
-    variance, mean = torch.var_mean(spectrum, dim=-1, correction=0, keepdim=True)
-    scale = (variance + eps).sqrt()
-    return (spectrum - mean) / scale, mean, scale
+    normalised, mean, inverse = torch.native_layer_norm(spectrum, spectrum.shape[-1:], None, None, eps)
+    return normalised, mean, 1 / inverse
 
 
 def patches(spectrum: Tensor, patch_len: int, stride: int) -> Tensor:
