@@ -29,7 +29,7 @@ HEAD_CENTRE_M, HEAD_RADIUS_M = (0.0, 0.0, 0.04), 0.095
 """The head under a MEG helmet where there is no cap to fit it to, head frame."""
 LARGEST = 0.04
 """Relative deviation of a head's size beyond which it would not fit into a helmet."""
-_BODY, _DAY, _NOISE, _SENSORS = 1, 2, 3, 4
+_BODY, _DAY, _NOISE, _SENSORS, _RARE = 1, 2, 3, 4, 5
 _SIGNALS = ("eeg", "meg")
 
 
@@ -50,7 +50,7 @@ def simulated(config: SimulationConfig | Mapping[str, Any] | None = None, *, see
     Notes
     -----
     Physics: current dipoles in concentric spheres. Not in it: the folds of the cortex, its extended patches, connections
-    between regions, heartbeat and muscles. A method that fails here has no excuse; one that succeeds has proved little.
+    between regions and heartbeat. A method that fails here has no excuse; one that succeeds has proved little.
     """
     config = config if isinstance(config, SimulationConfig) else read_config(SimulationConfig, config or {})
     for montage in config.montages:
@@ -128,7 +128,7 @@ def simulate(config: SimulationConfig | None = None, *, seed: int = 0, subject: 
     frequencies = peaks(config.activity, body)
     scale = 1 + float(np.clip(config.head_jitter * body.standard_normal(), -LARGEST, LARGEST))
     day = generator(seed, _DAY, subject, session)
-    schedule = draw_schedule(config, day)
+    schedule = draw_schedule(config, day, generator(seed, _RARE, subject, session))
     activity = Activity(config, sources, schedule, frequencies, seed=seed, key=(_NOISE, subject, session))
     montage, system = _turn(config.montages, subject), _turn(config.meg, subject)
     worn, head = None, Head(centre=scale * np.array(HEAD_CENTRE_M), radius=scale * HEAD_RADIUS_M)

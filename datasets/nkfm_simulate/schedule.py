@@ -87,8 +87,11 @@ class Schedule:
         return ((until(times + half) - until(times - half)) / SWITCH_S).astype(np.float32)
 
 
-def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedule:
-    """Draw a recording's schedule: hands balanced and in random order, everything else at random times."""
+def draw_schedule(config: SimulationConfig, rng: np.random.Generator, rare: np.random.Generator) -> Schedule:
+    """Draw a recording's schedule: hands balanced and in random order, everything else at random times.
+
+    Discharges and muscle bursts come from `rare`, so that a recording with them is otherwise the same as without.
+    """
     trial = np.zeros(0)
     if config.task == "motor":
         most = int(config.duration_s / (config.trial_s + config.gap_s)) + 1
@@ -98,11 +101,9 @@ def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedul
     hand = np.concatenate([rng.permutation(2) for _ in range(len(trial) // 2 + 1)])[: len(trial)]
     switch, state = _states(config.activity.states, config.activity.state_s, config.duration_s, rng)
     blink = _spaced(config.artefacts.blinks_per_minute / 60, 2 * BLINK_S, config.duration_s - BLINK_S, rng)
-    lid = np.exp(0.2 * rng.standard_normal(len(blink)))
     activity, fits = config.activity, config.duration_s - config.activity.seizure_s
-    seizure = _spaced(activity.seizures_per_hour / 3600, 2 * activity.seizure_s, fits, rng)
-    focus = rng.integers(len(NAMED), size=len(seizure))
-    muscle = _spaced(config.artefacts.muscle_per_minute / 60, 2 * MUSCLE_S, config.duration_s - MUSCLE_S, rng)
+    seizure = _spaced(activity.seizures_per_hour / 3600, 2 * activity.seizure_s, fits, rare)
+    muscle = _spaced(config.artefacts.muscle_per_minute / 60, 2 * MUSCLE_S, config.duration_s - MUSCLE_S, rare)
     return Schedule(
         trial=trial,
         hand=hand.astype(np.int64),
@@ -110,11 +111,11 @@ def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedul
         switch=switch,
         state=state,
         blink=blink,
-        lid=lid,
+        lid=np.exp(0.2 * rng.standard_normal(len(blink))),
         seizure=seizure,
-        focus=focus,
+        focus=rare.integers(len(NAMED), size=len(seizure)),
         muscle=muscle,
-        tension=np.exp(0.2 * rng.standard_normal(len(muscle))),
+        tension=np.exp(0.2 * rare.standard_normal(len(muscle))),
     )
 
 
