@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from neurokit_fm.errors import ConfigError
+from neurokit_fm.errors import ConfigError, StoreError
 
 SHOWN = 8
 
@@ -49,6 +49,9 @@ def codes(
     from nkfm_eegformer.reading import pattern, read_codes, usage, without
 
     lengths = _lengths(orders)
+    for path in (out, report):
+        if path is not None and not path.parent.is_dir():
+            raise StoreError(f"{path} cannot be written: there is no folder {path.parent}; create it first")
     model = load_model(ref)
     if not isinstance(model, EEGFormer):
         raise ConfigError(f"{ref} is a {model.name}; codes are read with an {EEGFormer.name}")

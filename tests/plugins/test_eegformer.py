@@ -297,6 +297,23 @@ def test_scores_find_discharges_and_muscles_in_recordings_of_another_head(traine
         assert found["reconstruction"].auprc > 2 * found["reconstruction"].prevalence
 
 
+@pytest.mark.shared
+def test_eyes_closed_and_open_are_told_apart_on_a_real_channel(shared):
+    """Two recordings of one channel, 125 Hz: learned on two minutes of each, tested on the rest."""
+    contract = nkfm.SeriesContract(sfreq=125.0, window_s=2.0, min_window_s=2.0)
+    recordings = []
+    for name in ("ec", "eo"):
+        x = np.loadtxt(shared / "data" / "signals" / f"eeg_{name}.txt")
+        recordings.append(nkfm.from_array(1e-5 * x[None] / x.std(), sfreq=125.0, names=["E1"], modality="eeg"))
+    model = built(contract=contract)
+    nkfm.pretrain(model, [rec.crop(0, 120) for rec in recordings], steps=60, batch_tokens=640, lr=3e-3)
+    known = [read_codes(model, rec.crop(0, 120), hop_s=1.0).codes for rec in recordings]
+    bayes = CodeNGramBayes().fit(np.concatenate(known), np.repeat(["closed", "open"], list(map(len, known))))
+    new = [read_codes(model, rec.crop(120, rec["eeg"].duration)).codes for rec in recordings]
+    right = [(bayes.predict(codes) == name).mean() for codes, name in zip(new, ("closed", "open"), strict=True)]
+    assert np.mean(right) > 0.75
+
+
 def test_the_three_scores_are_one_of_each_channel(trained):
     scores = trained.anomaly_scores(batch(2, 3))
     assert {name: tuple(value.shape) for name, value in scores.items()} == dict.fromkeys(

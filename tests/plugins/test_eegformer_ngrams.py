@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 import neurokit_fm as nkfm
 from neurokit_fm.data.store import save_recording
-from neurokit_fm.errors import ConfigError, DataError
+from neurokit_fm.errors import ConfigError, DataError, NkfmError
 from nkfm_eegformer.command import codes as command
 from nkfm_eegformer.config import EEGFormerConfig
 from nkfm_eegformer.contrast import contrast, during, held_out_scores
@@ -251,6 +251,7 @@ def test_the_command_says_what_is_wrong(files):
         (["--event", "spindle"], "has no events spindle"),
         (["--drop", "X9"], "has no channel X9"),
         (["--orders", "1,x"], "--orders takes lengths"),
+        (["-o", str(recording / "codes.h5")], "there is no folder"),
     ):
-        with pytest.raises((DataError, ConfigError), match=message):
+        with pytest.raises(NkfmError, match=message):
             CliRunner().invoke(command, [str(recording), "--model", str(model), *more], catch_exceptions=False)
