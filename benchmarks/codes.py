@@ -1,7 +1,7 @@
 """What the codes of EEGFormer are worth: on simulated recordings, whose truth is known, and on finger movements.
 
-    nkfm pretrain recipes/eegformer-small.toml
-    python benchmarks/codes.py runs/eegformer-small/model
+    python benchmarks/codes.py                                  # pretrains recipes/eegformer-small.toml first
+    python benchmarks/codes.py runs/eegformer-small/model       # or takes what `nkfm pretrain` made of it
 
 *pretraining*: reconstruction error on the test subjects of the recipe's data set, beside the mean spectrum of each patch
 (what can be said without looking); perplexity there. *anomalies*: AUROC / AUPRC of three scores that saw no label, windows of 4 s every
@@ -12,7 +12,9 @@ given split, with a model pretrained on the training trials alone; balanced accu
 
 import os
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -21,6 +23,7 @@ import numpy as np
 import torch
 
 import neurokit_fm as nkfm
+from neurokit_fm.training.recipe import read_recipe
 from nkfm_eegformer.anomaly import detections, window_scores
 from nkfm_eegformer.config import EEGFormerConfig
 from nkfm_eegformer.model import EEGFormer
@@ -31,6 +34,7 @@ from nkfm_simulate.dataset import simulate, simulated
 
 RECIPE_DATA = SimulationConfig(subjects=8, sessions=1, duration_s=120.0)
 HEADS = 12
+RECIPE = Path(__file__).parents[1] / "recipes" / "eegformer-small.toml"
 
 
 def pretraining(model):
@@ -141,9 +145,12 @@ def fingers():
 
 
 def main():
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python benchmarks/codes.py MODEL_FOLDER")
-    model = nkfm.load_model(sys.argv[1])
+    if len(sys.argv) > 1:
+        model = nkfm.load_model(sys.argv[1])
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            nkfm.pretrain(read_recipe(RECIPE, [f"out={folder}/run"]), progress=True)
+            model = nkfm.load_model(f"{folder}/run/model")
     anomalies(model, pretraining(model))
     motif()
     fingers()
