@@ -249,7 +249,7 @@ def read_trials(model: EEGFormer, dataset: Dataset, *, spectra: bool = False) ->
     contract, label_of = model.contract, dataset.label_of or {}
     for recording in dataset:
         ready = contract.apply(recording)
-        _, series = ready.series(contract.modality)
+        (_, recorded), (_, series) = (one.series(contract.modality) for one in (recording, ready))
         events = ready.events.labelled(*label_of)
         length = round(contract.window_s * series.sfreq)
         first = np.ceil((events.onset - series.start) * series.sfreq - 1e-6).astype(np.int64)
@@ -258,7 +258,8 @@ def read_trials(model: EEGFormer, dataset: Dataset, *, spectra: bool = False) ->
             fits |= (first >= begin) & (first + length <= end)
         if not fits.any():
             continue
-        times = events.onset[fits, None] + np.array([0.0, contract.window_s])
+        start = carry(events.onset[fits], series, recorded)
+        times = np.stack([start, start + length / series.sfreq], axis=1)
         labels = np.array([label_of[label] for label in events.label])[fits]
         parts.append(_read(model, series, first[fits], length, times, labels, spectra))
         if parts[-1].channels.name != parts[0].channels.name:
