@@ -219,12 +219,12 @@ class Quantizer(nn.Module):
         if learn and self.config.table == "ema" and total.requires_grad:
             hook: Any = total.register_hook
             hook(lambda _: [book.update(y[real], code[real], generator) for book, y, code in seen] and None)
-        commitment, codebook = torch.stack(gaps).mean(0)
+        pull, push = torch.stack(gaps).mean(0)
         return Quantized(
             values=total.to(x.dtype).view_as(x).masked_fill(~keep[..., None], 0),
             codes=torch.stack(codes, dim=-1).view(*keep.shape, -1).masked_fill(~keep[..., None], -1),
-            commitment=self.config.commitment * commitment,
-            codebook=codebook * (self.config.table == "learned"),
+            commitment=self.config.commitment * pull,
+            codebook=push * (self.config.table == "learned"),
         )
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -109,7 +109,8 @@ def from_tokenizer(trained: Model, config: BrainOmniConfig, *, seed: int = 0) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BrainOmni(config, contract)
-    model.tokenizer.load_state_dict(trained.tokenizer.state_dict())
+    source: Any = trained
+    model.tokenizer.load_state_dict(source.tokenizer.state_dict())
     return model
 
 

@@ -124,7 +124,11 @@ class BrainOmni(Model):
         mask = cut.mask.unflatten(1, (k, -1))  # (B, K, W)
         x = self.encode_tokens(cut.values.unflatten(1, (k, -1)).to(self.tokenizer.gather.queries.dtype), mask[:, 0])
         return Features(
-            tokens=x.flatten(1, 2), mask=cut.mask, coords=cut.coords, index=cut.index, extras={"pooled": _summary(x, mask)}
+            tokens=x.flatten(1, 2),
+            mask=cut.mask,
+            coords=cut.coords,
+            index=cut.index,
+            extras={"pooled": _summary(x, mask)},
         )
 
     def encode(self, x: Tensor, pos: Tensor, sensor_type: Tensor, *, channel_mask: Tensor | None = None) -> Tensor:
@@ -171,7 +175,9 @@ class BrainOmni(Model):
             If the model has no such head.
         """
         if not self.config.pretraining:
-            raise ConfigError("this brainomni has no head that predicts codes (pretraining=false): it gives features only")
+            raise ConfigError(
+                "this brainomni has no head that predicts codes (pretraining=false): it gives features only"
+            )
         logits = self.predict_head(self.run_blocks(tokens, self.config.depth, mask))
         return logits.float().unflatten(-1, (self.tokenizer.config.codebook.levels, -1))  # type: ignore[no-any-return]
 

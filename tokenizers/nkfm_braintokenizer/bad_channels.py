@@ -9,7 +9,9 @@ from scipy.signal import welch
 from neurokit_fm.errors import DataError
 
 
-def bad_channels(x: npt.ArrayLike, sfreq: float = 256.0, *, known_bad: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
+def bad_channels(
+    x: npt.ArrayLike, sfreq: float = 256.0, *, known_bad: npt.ArrayLike | None = None
+) -> npt.NDArray[np.bool_]:
     r"""Find EEG channels whose logarithmic spectrum lies far from the others'.
 
     Parameters
@@ -38,7 +40,9 @@ def bad_channels(x: npt.ArrayLike, sfreq: float = 256.0, *, known_bad: npt.Array
     x = np.asarray(x, dtype=np.float64)
     bad = np.zeros(len(x), dtype=bool) if known_bad is None else np.array(known_bad, dtype=bool)
     if not np.isfinite(x[~bad]).all():
-        raise DataError("bad channels are found by their spectra; some samples are not finite numbers: repair them first")
+        raise DataError(
+            "bad channels are found by their spectra; some samples are not finite numbers: repair them first"
+        )
     distance = spectral_distance(x[~bad], sfreq)
     low, high = np.quantile(distance, [0.25, 0.75]) if len(distance) else (0.0, 0.0)
     reach = 10 * (high - low)

@@ -151,4 +151,3 @@ def _hide(ready: Prepared, generator: torch.Generator) -> Tensor:
     order = torch.rand(ready.kind.shape[1], generator=generator, device=generator.device).to(ready.x.device)  # (C,)
     rank = order.expand_as(ready.kind).masked_fill(~ready.channel_mask, 2).argsort(1).argsort(1)  # (B, C)
     return (rank < (counts // 4).clamp(min=1)[:, None]) & ready.channel_mask
-

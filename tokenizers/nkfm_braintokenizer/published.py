@@ -40,7 +40,9 @@ def config_of(config: Mapping[str, Any]) -> BrainTokenizerConfig:
         If the quantiser is of a kind that was never released.
     """
     if config.get("quantize_optimize_method", "ema") != "ema":
-        raise ConfigError(f"only quantisers with running means were released; got {config['quantize_optimize_method']!r}")
+        raise ConfigError(
+            f"only quantisers with running means were released; got {config['quantize_optimize_method']!r}"
+        )
     width = config.get("n_dim", 256)
     return BrainTokenizerConfig(
         window=config.get("window_length", 512),

@@ -95,9 +95,7 @@ def normalise_positions(
     return torch.cat([out.to(pos.dtype), pos[..., 3:]], dim=-1)
 
 
-def normalise_signal(
-    x: Tensor, kind: Tensor, *, time_mask: Tensor | None = None, lonely: Lonely = "error"
-) -> Tensor:
+def normalise_signal(x: Tensor, kind: Tensor, *, time_mask: Tensor | None = None, lonely: Lonely = "error") -> Tensor:
     r"""Bring a segment to one scale, type by type: $(x - \bar{x}_t) / (\sigma + \epsilon)$.
 
     The mean is over the sensors of a type at each sample (an average reference, for coils too), the standard deviation

@@ -77,7 +77,9 @@ class Gather(nn.Module):
         b, c, n, s, _ = z.shape
         place = F.linear(sensors, self.key.weight)  # (B, C, D) the key is linear: the sensor's part is computed once
         k = self.key(z) + place[:, :, None, None]
-        k, v = (x.permute(0, 2, 3, 1, 4).reshape(b, n * s, c, self.heads, -1).transpose(2, 3) for x in (k, self.value(z)))
+        k, v = (
+            x.permute(0, 2, 3, 1, 4).reshape(b, n * s, c, self.heads, -1).transpose(2, 3) for x in (k, self.value(z))
+        )
         q = self.queries.to(z.dtype).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # (H, K, d)
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, n*S, H, K, C)
         if mask is not None:
@@ -277,7 +279,9 @@ class BrainTokenizer(Tokenizer):
         """
         mask = None if channel_mask is None or (not channel_mask.is_meta and bool(channel_mask.all())) else channel_mask
         at_once = max(1, BLOCK // (windows.shape[0] * windows.shape[1]))
-        parts = [self.gather(self._convolved(part, mask), sensors, mask) for part in torch.split(windows, at_once, dim=2)]
+        parts = [
+            self.gather(self._convolved(part, mask), sensors, mask) for part in torch.split(windows, at_once, dim=2)
+        ]
         return torch.cat(parts, dim=2)
 
     def quantize(
