@@ -36,7 +36,8 @@ class QuantizerConfig:
     gradient : {"straight-through", "rotation"}
         Rotation turns and scales the gradient as it takes a vector to its code (arXiv:2410.06424).
     start : {"kmeans", "random"}
-        Where the tables come from: the first vectors learned from, or a normal draw of unit length on average.
+        Where the tables come from: the first vectors learned from (until then they are empty, and looking a code up is an
+        error), or a normal draw of unit length on average.
     commitment : float
         Weight of that loss.
     decay : float
@@ -218,7 +219,7 @@ class Quantizer(nn.Module):
                 seen.append((book, y.detach(), codes[-1]))
         if learn and self.config.table == "ema" and total.requires_grad:
             hook: Any = total.register_hook
-            hook(lambda _: [book.update(y[real], code[real], generator) for book, y, code in seen] and None)
+            hook(lambda _: [book.update(y[real], c[real], generator) for book, y, c in seen] and None)
         pull, push = torch.stack(gaps).mean(0)
         return Quantized(
             values=total.to(x.dtype).view_as(x).masked_fill(~keep[..., None], 0),
@@ -229,8 +230,8 @@ class Quantizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the vectors (..., D) that codes (..., levels) stand for; 0 for codes below 0."""
-        each = zip(codes.clamp(min=0).unbind(-1), self.books, strict=True)
-        total = torch.stack([book.project_out(book.vectors()[code].to(book.embed.dtype)) for code, book in each]).sum(0)
+        each = [book.vectors()[codes[..., i].clamp(min=0)].to(book.embed.dtype) for i, book in enumerate(self.books)]
+        total = sum(book.project_out(vector) for book, vector in zip(self.books, each, strict=True))
         return total.masked_fill((codes < 0).any(-1, keepdim=True), 0)
 
 

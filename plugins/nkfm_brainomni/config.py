@@ -62,7 +62,7 @@ BASE = BrainOmniConfig(width=512, heads=16)
 CONTRACT = SeriesContract(
     modality="eeg+meg",
     sfreq=256.0,
-    min_sfreq=192.0,
+    min_sfreq=100.0,
     window_s=30.0,
     min_window_s=0.25,
     band=(0.1, 96.0),

@@ -47,3 +47,19 @@ def register_weights() -> list[Entry]:
             licence="MIT",
         ),
     ]
+
+
+@hookimpl
+def register_commands() -> list[Entry]:
+    return [
+        Entry(
+            name="tokenize",
+            target="nkfm_braintokenizer.command:tokenize",
+            summary="Turn a recording into codes",
+        ),
+        Entry(
+            name="decode",
+            target="nkfm_braintokenizer.command:decode",
+            summary="Turn codes back into signals",
+        ),
+    ]
