@@ -170,7 +170,7 @@ def _with_rope(state: Mapping[str, Tensor], config: BrainOmniConfig) -> dict[str
                 f"{None if freqs is None else tuple(freqs.shape)} and {None if table is None else tuple(table.shape)}"
             )
         table = table.real if table.is_complex() else table
-        lacking = torch.arange(len(table), TABLE, dtype=torch.float32)
+        lacking = torch.arange(min(len(table), TABLE), TABLE, dtype=torch.float32)
         table = torch.cat([table[:TABLE].float(), torch.outer(lacking, freqs.float()).cos()])
         out |= {f"blocks.{i}.{_ROPE}freqs": freqs.float(), f"blocks.{i}.{_ROPE}rotate": table}
     return out

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ROWS = 32
+ROWS = 64
 """Windows that go through all layers together: their activations stay in the cache of a processor."""
 
 
