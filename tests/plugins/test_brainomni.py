@@ -268,3 +268,27 @@ def test_sizes_that_do_not_fit_are_refused():
         BrainOmniConfig(mask_ratio=0.0)
     with pytest.raises(ConfigError, match="no classifier"):
         tiny().classify(None)
+
+
+PUBLISHED = {  # first features and sum of all; from the tests of braindecode, which has the same weights
+    ("brainomni-tiny", "released"): ((0.0065936, -0.0092882, -0.0178511, -0.0473160), 51.2547836),
+    ("brainomni-tiny", "exact"): ((0.0045920, -0.0055119, -0.0214457, -0.0476147), 62.1380463),
+    ("brainomni-base", "released"): ((0.0078633, -0.0886895, -0.0735951, -0.0352202), -11.0904369),
+}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("name", "rope"), PUBLISHED)
+def test_published_weights_give_the_published_features(name, rope):
+    model = nkfm.load_model(name)
+    if rope == "exact":
+        weights = {key: value for key, value in model.state_dict().items() if ".rope." not in key}
+        model = BrainOmni(replace(model.config, rope="exact"), model.contract).eval()
+        model.load_state_dict(weights)
+    x = torch.randn(1, 2, 512, generator=torch.Generator().manual_seed(123))
+    pos = torch.tensor([[[0.1, 0.2, 0.3, 0, 0, 0], [-0.2, 0.1, 0.4, 0, 0, 0]]])
+    with torch.no_grad():
+        found = model.encode(x, pos, torch.zeros(1, 2, dtype=torch.int64))
+    first, total = PUBLISHED[name, rope]
+    torch.testing.assert_close(found.flatten()[:4], torch.tensor(first), atol=1e-5, rtol=0)
+    assert float(found.sum()) == pytest.approx(total, abs=1e-2)

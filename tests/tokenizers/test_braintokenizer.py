@@ -433,3 +433,16 @@ def test_real_recordings_are_tokenized(shared, name, sensors):
     made = tokenize(tiny(), nkfm.read(shared / name))
     assert len(made.channels) == sensors
     assert bool((made.values >= 0).all())
+
+
+@pytest.mark.network
+def test_published_weights_give_the_published_codes():
+    tokenizer = nkfm.load_model("braintokenizer").tokenizer
+    x = torch.randn(1, 2, 512, generator=torch.Generator().manual_seed(123))
+    pos = torch.tensor([[[0.1, 0.2, 0.3, 0, 0, 0], [-0.2, 0.1, 0.4, 0, 0, 0]]])
+    with torch.no_grad():
+        made = tokenizer.encode(x, pos, torch.zeros(1, 2, dtype=torch.int64))
+    first = torch.tensor([-0.0480957, 0.0390930, 0.0056915, -0.0263825])  # from the tests of braindecode
+    torch.testing.assert_close(made.values.flatten()[:4], first, atol=1e-5, rtol=0)
+    assert float(made.values.sum()) == pytest.approx(-52.4971275, abs=1e-2)
+    assert int(made.codes.sum()) == 138744
