@@ -75,8 +75,7 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
     """
     steps: list[str] = []
     asked, modality = frame, modality.partition("+")[0]
-    if frame == "native":
-        frame = "head" if channels.frame == "unknown" else channels.frame
+    frame = frame if frame != "native" else "head" if channels.frame == "unknown" else channels.frame
     position = channels.position.copy() if channels.frame == frame else np.full((len(channels), 3), np.nan)
     lacking = _unknown(position)
     if lacking.any():

@@ -105,11 +105,10 @@ class Recording:
             If several are to be joined that differ in rate, samples or clock.
         """
         wanted = {modality, *modality.split("+")}
-        found = [(n, s) for n, s in self.signals.items() if isinstance(s, TimeSeries) and s.modality in wanted]
-        if len(found) == 1 or (found and "+" not in modality):
-            return found[0]
+        found = {n: s for n, s in self.signals.items() if isinstance(s, TimeSeries) and s.modality in wanted}
         if found:
-            return modality, join([signal for _, signal in found], modality)
+            alone = len(found) == 1 or "+" not in modality
+            return next(iter(found.items())) if alone else (modality, join(list(found.values()), modality))
         have = ", ".join(f"{n} ({s.modality})" for n, s in self.signals.items()) or "nothing"
         raise UnknownName(f"{self.title} has no {modality} time series; it holds {have}")
 

@@ -230,8 +230,9 @@ class Quantizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the vectors (..., D) that codes (..., levels) stand for; 0 for codes below 0."""
-        each = [book.vectors()[codes[..., i].clamp(min=0)].to(book.embed.dtype) for i, book in enumerate(self.books)]
-        total = sum(book.project_out(vector) for book, vector in zip(self.books, each, strict=True))
+        total = torch.zeros((), device=codes.device)
+        for book, code in zip(self.books, codes.clamp(min=0).unbind(-1), strict=True):
+            total = total + book.project_out(book.vectors()[code].to(book.embed.dtype))
         return total.masked_fill((codes < 0).any(-1, keepdim=True), 0)
 
 

@@ -37,10 +37,11 @@ class Rope(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., W, D), all heads side by side, to the same."""
-        pairs = x.float().unflatten(-1, (-1, 2))  # (..., W, D/2, 2) neighbours are real and imaginary part
+        pairs = x.float().reshape(*x.shape[:-1], -1, 2)  # (..., W, D/2, 2) neighbours are real and imaginary part
         n = x.shape[-2]
         if self.mode == "released" and n <= TABLE:
-            return (pairs * self.rotate[:n, :, None].float()).flatten(-2).to(x.dtype)
+            damped: Tensor = pairs * self.rotate[:n, :, None].float()
+            return damped.flatten(-2).to(x.dtype)
         freqs = _ladder(self.width).to(x.device) if self.mode == "exact" else self.freqs.float()
         angle = torch.outer(torch.arange(n, device=x.device, dtype=torch.float32), freqs)  # (W, D/2)
         real, imaginary = pairs.unbind(-1)

@@ -288,4 +288,4 @@ def _laid(windows: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> np
     for i in range(n):
         total[:, starts[i] : starts[i] + length] += windows[i]
         times[starts[i] : starts[i] + length] += 1
-    return total / np.maximum(times, 1)
+    return np.asarray(total / np.maximum(times, 1), dtype=np.float32)

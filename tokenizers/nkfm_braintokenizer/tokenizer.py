@@ -80,13 +80,13 @@ class Gather(nn.Module):
         k, v = (
             x.permute(0, 2, 3, 1, 4).reshape(b, n * s, c, self.heads, -1).transpose(2, 3) for x in (k, self.value(z))
         )
-        q = self.queries.to(z.dtype).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # (H, K, d)
+        q = self.queries.to(z.dtype).view(len(self.queries), self.heads, -1).transpose(0, 1)  # (H, K, d)
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, n*S, H, K, C)
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, None], -torch.inf)
         found = scores.float().softmax(-1).to(v.dtype) @ v  # (B, n*S, H, K, d)
         out: Tensor = self.out(found.transpose(2, 3).flatten(3))  # (B, n*S, K, D)
-        return out.unflatten(1, (n, s)).permute(0, 3, 1, 2, 4)
+        return out.view(b, n, s, -1, out.shape[-1]).permute(0, 3, 1, 2, 4)
 
 
 class Spread(nn.Module):
@@ -105,10 +105,10 @@ class Spread(nn.Module):
             x.permute(0, 2, 3, 1, 4).flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(2, 3)  # (B, n*S, H, K, d)
             for x in self.kv(latents).chunk(2, dim=-1)
         )
-        q = sensors.unflatten(-1, (self.heads, -1)).transpose(1, 2)[:, None]  # (B, 1, H, C, d)
+        q = sensors.view(*sensors.shape[:2], self.heads, -1).transpose(1, 2)[:, None]  # (B, 1, H, C, d)
         found = F.scaled_dot_product_attention(q.expand(-1, n * s, -1, -1, -1), k, v)  # (B, n*S, H, C, d)
         out: Tensor = self.out(found.transpose(2, 3).flatten(3))  # (B, n*S, C, D)
-        return out.unflatten(1, (n, s)).permute(0, 3, 1, 2, 4)
+        return out.view(len(out), n, s, -1, out.shape[-1]).permute(0, 3, 1, 2, 4)
 
 
 class BrainTokenizer(Tokenizer):
@@ -332,4 +332,5 @@ class BrainTokenizer(Tokenizer):
         found = self.encoder(windows[mask].flatten(0, 1)[:, None]).transpose(1, 2)  # (real*n, S, D)
         out = found.new_zeros((*windows.shape[:3], *found.shape[1:]))
         out[mask] = found.unflatten(0, (-1, windows.shape[2]))
-        return out
+        whole: Tensor = out
+        return whole
