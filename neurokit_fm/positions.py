@@ -65,7 +65,8 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
     """Return the channels with every position in `frame`, and what was done in words.
 
     Positions already in `frame` are kept. Otherwise the name decides; sensors whose name is unknown there are carried
-    over by the rigid motion (rotation and shift, Kabsch) that best maps the sensors known in both frames.
+    over by the rigid motion (rotation and shift, Kabsch) that best maps the sensors known in both frames. In the frame
+    ``"native"`` every sensor stays where it was measured; electrodes without a place get one in the head frame.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
         Listing every channel that has no position in `frame` and cannot be given one.
     """
     steps: list[str] = []
+    asked, modality = frame, modality.partition("+")[0]
+    frame = frame if frame != "native" else "head" if channels.frame == "unknown" else channels.frame
     position = channels.position.copy() if channels.frame == frame else np.full((len(channels), 3), np.nan)
     lacking = _unknown(position)
     if lacking.any():
@@ -101,7 +104,7 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
             "set positions, rename them to 10-05 names, mark them bad or drop them (`nkfm embed --drop`)"
             f"{plugins().hint().rstrip('.')}"
         )
-    return replace(channels, position=position, frame=frame), steps
+    return replace(channels, position=position, frame=asked), steps
 
 
 def move(points: Positions, modality: str, source: str, target: str) -> Positions:
