@@ -13,7 +13,6 @@ from neurokit_fm import Batch, Features, Loss, Model, tokenizers
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.config import build_part
 from neurokit_fm.errors import ConfigError
-from neurokit_fm.tokens import masked_mean
 from nkfm_brainomni.blocks import CrissCross
 from nkfm_brainomni.config import CONTRACT, BrainOmniConfig
 
@@ -244,5 +243,5 @@ def _width(cls: Any, settings: dict[str, Any]) -> int:
 
 def _summary(x: Tensor, mask: Tensor) -> Tensor:
     """Mean over real moments of each latent, latent by latent: (B, K, W, D) to (B, K*D)."""
-    b, k, n, d = x.shape
-    return masked_mean(x.reshape(b * k, n, d), mask.reshape(b * k, n)).view(b, k * d)
+    weight = mask.to(x.dtype)[..., None]  # (B, K, W, 1)
+    return (x.masked_fill(~mask[..., None], 0).sum(2) / weight.sum(2).clamp(min=1)).flatten(1)

@@ -24,7 +24,6 @@ from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.data.channels import SENSOR_TYPES
 from neurokit_fm.data.series import carry
 from neurokit_fm.errors import ConfigError, StoreError
-from neurokit_fm.windows import fixed_windows
 from nkfm_braintokenizer.model import BrainTokenizerModel
 from nkfm_braintokenizer.sensors import normalise_positions, sensor_inputs
 
@@ -249,12 +248,12 @@ def require_tokenizer(model: Model) -> BrainTokenizerModel:
 
 def segments(contract: Any, series: TimeSeries, window: int) -> list[tuple[int, int]]:
     """Segments of the contract's length, and what is left of each run if it fills a window or is all there is."""
-    found = [tuple(pair) for pair in fixed_windows(series, contract.window_s, None, contract.min_window_s).tolist()]
+    length, shortest = (round(s * series.sfreq) for s in (contract.window_s, contract.min_window_s))
+    found = []
     for first, last in series.runs():
-        done = max([stop for start, stop in found if first <= start < last], default=first)
-        if last - done >= window:
-            found.append((done, last))
-    return sorted(found)
+        starts = range(first, last, length)
+        found += [(a, min(a + length, last)) for a in starts if last - a >= (shortest if a == first else window)]
+    return found
 
 
 def _windows(model: BrainTokenizerModel, values: npt.NDArray[np.int32], table: Channels) -> npt.NDArray[np.float32]:

@@ -37,6 +37,10 @@ class BrainTokenizerConfig:
     heads : int
         Of both cross-attentions.
     codebook : QuantizerConfig
+    start : {"published", "unit"}
+        Initial weights: as published (linear maps of 0.02), with which latent sources hardly depend on the signal at first;
+        or linear maps and convolutions that keep the size of what they take and have no offset, with which a small model
+        learns within minutes.
     lonely : {"error", "absolute"}
         A sensor that is the only one of its type has neither an average reference nor a scale of positions. Refuse it, or
         take it as it is: not re-referenced, its place in units of `ABSOLUTE_M`.
@@ -57,6 +61,7 @@ class BrainTokenizerConfig:
     codebook: QuantizerConfig = field(
         default_factory=lambda: QuantizerConfig(size=512, width=256, levels=4, gradient="rotation")
     )
+    start: Literal["published", "unit"] = "published"
     lonely: Literal["error", "absolute"] = "error"
     grad_positions: Literal["normalised", "metres"] = "normalised"
 

@@ -19,6 +19,7 @@ from neurokit_fm.nn.quantize import Quantized, Quantizer, QuantizerConfig
 from nkfm_braintokenizer import seanet
 from nkfm_braintokenizer.config import BrainTokenizerConfig
 from nkfm_braintokenizer.published import config_of, published_keys, published_name
+from nkfm_braintokenizer.seanet import NormedConv
 from nkfm_braintokenizer.sensors import normalise_positions, normalise_signal, sensor_inputs
 
 BLOCK = 512
@@ -154,11 +155,20 @@ class BrainTokenizer(Tokenizer):
         self.spread = Spread(config.width, config.heads)
         self.decoder = seanet.decoder(*sizes)
         self.project = nn.Identity() if width == config.width else nn.Linear(config.width, width)
+        self._start(config.start)
+
+    @torch.no_grad()
+    def _start(self, start: str) -> None:
+        """Give the weights their first values."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                unit = start == "unit" and isinstance(module, nn.Linear)
+                nn.init.trunc_normal_(module.weight, std=module.weight.shape[1] ** -0.5 if unit else 0.02)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
+            if start == "unit" and isinstance(module, NormedConv | nn.LSTM):
+                for name, parameter in module.named_parameters():
+                    parameter.mul_(0 if name.startswith("bias") else 2 if name == "weight_g" else 1)
 
     # Streams
 

@@ -43,17 +43,17 @@ class WeightsCase(Case):
 
 
 def describes(case: WeightsCase) -> None:
-    """The target says whose weights they are: repository, page, licence as in the entry, paper, number of parameters."""
+    """The target says whose weights they are: repository, page, licence and gate as in the entry, paper, parameters."""
     found = case.target
     expect(isinstance(found, PublishedWeights), f"a {type(found).__name__}", "use `neurokit_fm.PublishedWeights`")
     for label, pattern in (("repo", r"[\w.-]+/[\w.-]+"), ("page", r"https://\S+"), ("licence", ".+"), ("paper", ".+")):
         value = getattr(found, label)
         expect(re.fullmatch(pattern, value), f"{label} = {value!r}", f"give {label} as {pattern}")
     expect(found.licence == case.entry.licence, f"{found.licence!r} and {case.entry.licence!r}", "state one licence")
+    expect(found.gated == case.entry.gated, f"gated: {found.gated} and {case.entry.gated}", "say the same in both")
     expect(found.parameters > 0, f"parameters = {found.parameters}", "give the published number")
     wrong = [name for name, value in found.sha256.items() if not re.fullmatch("[0-9a-f]{64}", value)]
     expect(not wrong, f"sha256 of {', '.join(wrong)}", "give 64 hexadecimal digits, lower case")
-    expect(found.weights_file.endswith(".safetensors"), found.weights_file, "only safetensors are opened")
 
 
 def contract(case: WeightsCase) -> None:
