@@ -6,6 +6,7 @@ The files beside this module are made by `build.py` from the published originals
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from neurokit_fm import Dataset, Recording
@@ -74,7 +75,11 @@ def _dataset(name: str, rows: Mapping[str, Mapping[str, str]], label_of: Mapping
     files = [DATA / f"{stem}.h5" for stem in rows]
 
     def open_row(row: int) -> Recording:
-        return open_recording(files[row])
+        recording = open_recording(files[row])
+        facts = dict(recording.info.facts)
+        if "device_to_head" in facts:  # as `build.py` called it
+            facts["dev_head_t"] = facts.pop("device_to_head")
+        return replace(recording, info=replace(recording.info, facts=facts))
 
     return Dataset(
         name=name,

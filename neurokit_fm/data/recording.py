@@ -95,18 +95,19 @@ class Recording:
         return max((s.stop for s in self.signals.values()), default=0.0)
 
     def series(self, modality: str) -> tuple[str, TimeSeries]:
-        """Name and signal of the one time series of a modality.
+        """Name and signal of the one time series of a modality; of ``"eeg|meg"``, the first that is there.
 
         Raises
         ------
         UnknownName
             If there is none, naming what there is.
         """
-        for name, signal in self.signals.items():
-            if isinstance(signal, TimeSeries) and signal.modality == modality:
-                return name, signal
+        for wanted in modality.split("|"):
+            for name, signal in self.signals.items():
+                if isinstance(signal, TimeSeries) and signal.modality == wanted:
+                    return name, signal
         have = ", ".join(f"{n} ({s.modality})" for n, s in self.signals.items()) or "nothing"
-        raise UnknownName(f"{self.title} has no {modality} time series; it holds {have}")
+        raise UnknownName(f"{self.title} has no {modality.replace('|', ' or ')} time series; it holds {have}")
 
     def crop(self, start: float, stop: float) -> Recording:
         """Return all signals and events of [start, stop) seconds, reading only that."""
