@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,6 +78,27 @@ class PublishedWeights:
     weights_file: str = "model.safetensors"
     gated: bool = False
     sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShippedWeights:
+    """A checkpoint that comes with a plugin and needs no download.
+
+    Attributes
+    ----------
+    folder : Path
+        What `save_pretrained` wrote, inside the plugin's package. Tensors may be stored in half precision.
+    licence, page : str
+        Terms, and where it is described.
+    paper : str
+    parameters : int
+    """
+
+    folder: Path
+    licence: str
+    page: str
+    paper: str
+    parameters: int
 
 
 def load_state(

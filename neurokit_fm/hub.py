@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurokit_fm.checkpoints import LoadReport, PublishedWeights, digest
+from neurokit_fm.checkpoints import LoadReport, PublishedWeights, ShippedWeights, digest
 from neurokit_fm.contract import Contract, read_contract
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
 from neurokit_fm.folder import CARD, CONFIG, FINGERPRINT, WEIGHTS, load_folder, read_json, read_tensors
@@ -58,7 +58,9 @@ def load_model(
     if Path(name).is_dir():
         model, report = load_folder(name)
     elif name in weights:
-        model, report = _load_published(weights.load(name), token)
+        known = weights.load(name)
+        shipped = isinstance(known, ShippedWeights)
+        model, report = load_folder(known.folder) if shipped else _load_published(known, token)
     elif name.count("/") == 1 and not name.startswith((".", "/")):
         repo, _, revision = name.partition("@")
         model, report = load_folder(_download(repo, revision or "main", [CONFIG, WEIGHTS, FINGERPRINT, CARD], token))
@@ -97,8 +99,10 @@ def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> C
     elif Path(name).is_dir():
         values, source = read_json(Path(name) / CONFIG), str(Path(name) / CONFIG)
     elif name in weights:
-        published: PublishedWeights = weights.load(name)
-        return published.contract
+        known = weights.load(name)
+        if isinstance(known, PublishedWeights):
+            return known.contract
+        values, source = read_json(known.folder / CONFIG), str(known.folder / CONFIG)
     elif name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith(".json"):
         repo, _, revision = name.partition("@")
         values, source = read_json(_download(repo, revision or "main", [CONFIG], token) / CONFIG), name

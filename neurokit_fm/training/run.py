@@ -210,11 +210,14 @@ def _corpora(recipe: Recipe, parts: list[DataConfig], contract: SeriesContract, 
     )
 
 
-def _recordings(part: DataConfig, seed: int) -> Iterable[Recording]:
-    if part.files:
-        return (read(file) for file in find_recordings(part.files))
+def recordings_of(part: DataConfig, seed: int) -> Dataset:
+    """Return the data set of a part of the mixture, only what may be trained on."""
     whole = _dataset(part.dataset, part)
     return split(whole, by=part.split, test_size=part.test_size, seed=seed)[0] if part.split else whole
+
+
+def _recordings(part: DataConfig, seed: int) -> Iterable[Recording]:
+    return (read(file) for file in find_recordings(part.files)) if part.files else recordings_of(part, seed)
 
 
 def _dataset(name: str, part: DataConfig | EvaluateConfig) -> Dataset:
