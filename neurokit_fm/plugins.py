@@ -29,6 +29,7 @@ BUILT_IN = (
     "nkfm_samples",
     "nkfm_simulate",
     "nkfm_store",
+    "nkfm_tiny",
 )
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
 

@@ -20,6 +20,7 @@ from neurokit_fm.config import read_config, write_config
 from neurokit_fm.contract import SeriesContract, read_contract
 from neurokit_fm.corpus.batches import Batches
 from neurokit_fm.corpus.corpus import Corpus
+from neurokit_fm.data.atomic import only_one
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, TrainingError
@@ -87,17 +88,22 @@ def carry_out(
     ------
     ConfigError
         If the recipe cannot be carried out, or the folder holds another run.
+    StoreError
+        If another process is training there.
     TrainingError
         If the run cannot go on. The last good checkpoint is intact.
     """
     out, steps = Path(recipe.out), recipe.train.steps
-    last = _last(out, recipe, resume)
+    _last(out, recipe, resume)  # says what does not fit before anything is loaded
     crew = crew_for(recipe.train.device)
     engine = build(recipe, crew)
-    if last is not None:
-        engine.restore(last)
-    crew.wait()
     with ExitStack() as stack:
+        if crew.rank == 0:
+            stack.enter_context(only_one(out, "training"))
+        last = _last(out, recipe, resume)
+        if last is not None:
+            engine.restore(last)
+        crew.wait()
         journal = stack.enter_context(_journal(out, recipe, last, crew)) if crew.rank == 0 else None
         began = time.monotonic()
         bar = stack.enter_context(
@@ -257,7 +263,6 @@ def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
 
 def _journal(out: Path, recipe: Recipe, last: checkpoints.Checkpoint | None, crew: Crew) -> Journal:
     """Open the log where the run goes on."""
-    out.mkdir(parents=True, exist_ok=True)
     journal = Journal(out, 0 if last is None else last.state["log_bytes"], tensorboard=recipe.tensorboard)
     if last is None:
         journal.write("start", version=__version__, recipe=write_config(recipe), **crew.about)
