@@ -11,7 +11,8 @@ another cap (or another MEG helmet). Nothing is tuned here: penalties come from 
 training part. Each seed simulates everybody anew; the interval is Student's t over seeds. Caps share no electrode, so
 everything is brought to the same 19 places of the 10-20 system (MEG: 19 coils of the training helmet, spread out):
 features of the networks by a mean over the tokens around each place (`neurokit_fm.nn.pooling.pool_at`), signals for band
-power and tangent space by spherical splines (EEG) or by the same weighted mean (MEG).
+power and tangent space by spherical splines (EEG) or by the same weighted mean (MEG). The tangent space is taken at each
+person's own mean covariance (without labels), as is usual across people; the mean over everybody is worse.
 """
 
 from __future__ import annotations
@@ -117,6 +118,15 @@ def spread(points: np.ndarray, count: int) -> np.ndarray:
     return points[chosen]
 
 
+def own_tangent(x: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Tangent vectors of trials (N, P, T) at each person's own mean covariance."""
+    rows = {name: tangent_space(x[people == name], x[people == name][:1])[0] for name in np.unique(people)}
+    out = np.empty((len(x), next(iter(rows.values())).shape[1]))
+    for name, vectors in rows.items():
+        out[people == name] = vectors
+    return out
+
+
 def balanced(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean([(predicted[truth == name] == name).mean() for name in np.unique(truth)]))
 
@@ -134,13 +144,12 @@ def caps_once(model: Any, task: str, seed: int) -> dict[str, float]:
         places = template.parts[0][1].channels.position
     where = torch.as_tensor(places, dtype=torch.float32)
     signals = [people.signals(places, spline=not meg) for people in (train, test)]
-    tangent = tangent_space(*signals)
     sfreq = contract.sfreq
     ways: dict[str, Callable[[], tuple[Any, Any, str]]] = {
         "nkfm-tiny": lambda: (train.features(model, where), test.features(model, where), "ridge"),
         "same network, untrained": lambda: (*[p.features(untrained(model, seed), where) for p in (train, test)], "ridge"),
         "log band power": lambda: (*[log_band_power(x, sfreq) for x in signals], "ridge"),
-        "covariance tangent space": lambda: (*tangent, "ridge"),
+        "covariance tangent space": lambda: (*[own_tangent(x, p.groups) for x, p in zip(signals, (train, test), strict=True)], "ridge"),
     }
     found = {}
     for name, make in ways.items():
