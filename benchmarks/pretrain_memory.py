@@ -77,7 +77,9 @@ def main() -> None:
                 done = subprocess.run(line, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         tokens = 32 * round(window_s / 0.25)
-        print(f"| {minutes:g} min | {window_s:g} | {tokens} | {found['peak']:.0f} | {found['private']:.0f} |", flush=True)
+        print(
+            f"| {minutes:g} min | {window_s:g} | {tokens} | {found['peak']:.0f} | {found['private']:.0f} |", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -133,7 +133,10 @@ def main() -> None:
                     taken[column].append(time.process_time() - began)
         rate = {column: real / float(np.median(seconds)) for column, seconds in taken.items()}
         cells = [f"{rate['ours']:,.0f}"]
-        cells += [f"{rate[c]:,.0f} (ours x{rate['ours'] / rate[c]:.2f})" if c in rate else "-" for c in ("padded", "published")]
+        cells += [
+            f"{rate[c]:,.0f} (ours x{rate['ours'] / rate[c]:.2f})" if c in rate else "-"
+            for c in ("padded", "published")
+        ]
         print(f"| {name} | {real:,} / {whole:,} | {' | '.join(cells)} |", flush=True)
 
 

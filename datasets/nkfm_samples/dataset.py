@@ -77,11 +77,15 @@ def _in_order(recording: Recording) -> Recording:
     assert isinstance(eeg, TimeSeries)
     rows, length = len(eeg.channels), 50
     published = eeg.read().reshape(rows, -1, length).swapaxes(0, 1)  # (trials, 28, 50)
-    flat = np.concatenate([published[:, :-1, :rows].reshape(len(published), -1), published[:, -1]], axis=1)  # (trials, 806)
+    flat = np.concatenate(
+        [published[:, :-1, :rows].reshape(len(published), -1), published[:, -1]], axis=1
+    )  # (trials, 806)
     whole = flat.shape[1] // length
     data = flat[:, : whole * length].reshape(-1, whole, length).swapaxes(0, 1).reshape(whole, -1)  # (16, trials*50)
     mended = replace(eeg, data=data, channels=eeg.channels.take(np.arange(whole)))
-    return recording.with_signal("eeg", mended, "16 of 28 electrodes recovered from the overlapping rows of the published file")
+    return recording.with_signal(
+        "eeg", mended, "16 of 28 electrodes recovered from the overlapping rows of the published file"
+    )
 
 
 def kit_meg() -> Dataset:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.command("prepare")
 @click.argument("sources", nargs=-1, required=True)
 @click.option(
-    "--contract", "ref", help="Whose input: model folder, catalogue name, owner/name[@revision] on the Hub, or a JSON file."
+    "--contract",
+    "ref",
+    help="Whose input: model folder, catalogue name, owner/name[@revision] on the Hub, or a JSON file.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the corpus.")
 @click.option("--window", "window_s", type=float, help="Window length in seconds.  [default: the contract's]")

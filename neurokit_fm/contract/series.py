@@ -166,9 +166,7 @@ class SeriesContract(Contract):
             clip=self.clip,
         )
 
-    def _check_shape(
-        self, recording: Recording, series: TimeSeries, rows: npt.NDArray[np.int64]
-    ) -> list[Problem]:
+    def _check_shape(self, recording: Recording, series: TimeSeries, rows: npt.NDArray[np.int64]) -> list[Problem]:
         problems = []
         if series.sfreq < self.min_sfreq * (1 - 1e-6):
             problems.append(
@@ -191,9 +189,7 @@ class SeriesContract(Contract):
             )
         if self.frame is not None:
             try:
-                place(
-                    series.channels.take(rows), series.modality, self.frame, recording.info.facts.get("dev_head_t")
-                )
+                place(series.channels.take(rows), series.modality, self.frame, recording.info.facts.get("dev_head_t"))
             except UnknownName as err:
                 what, _, remedy = str(err).partition("; ")
                 problems.append(Problem(what, remedy))

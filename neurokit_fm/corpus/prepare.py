@@ -164,7 +164,9 @@ def _file_of(source: Source) -> str:
     return f"{SHARDS}/{source.stem}-{hashlib.sha256(source.key.encode()).hexdigest()[:10]}.h5"
 
 
-def _run(tasks: Sequence[tuple[Source, Path, Cutting, Shard | None, str, bool]], jobs: int, backend: str) -> Iterator[_Done]:
+def _run(
+    tasks: Sequence[tuple[Source, Path, Cutting, Shard | None, str, bool]], jobs: int, backend: str
+) -> Iterator[_Done]:
     if jobs == 1 and backend == "loky":
         yield from (_prepare_one(*task) for task in tasks)
         return
@@ -185,9 +187,7 @@ def _cluster(jobs: int) -> Iterator[None]:
         yield
 
 
-def _prepare_one(
-    source: Source, root: Path, cutting: Cutting, known: Shard | None, licence: str, force: bool
-) -> _Done:
+def _prepare_one(source: Source, root: Path, cutting: Cutting, known: Shard | None, licence: str, force: bool) -> _Done:
     """Make the shard of one recording unless it is there."""
     path = root / _file_of(source)
     try:

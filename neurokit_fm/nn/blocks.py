@@ -150,9 +150,10 @@ class Transformer(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=std, a=-3 * std, b=3 * std)
         if config.start == "local":
-            for block in self.blocks:
-                q, k, _ = block.attention.qkv.weight.data.chunk(3)
-                k.copy_(q)
+            for module in self.modules():
+                if isinstance(module, Attention):
+                    queries, keys, _ = module.qkv.weight.data.chunk(3)
+                    keys.copy_(queries)
 
     def forward(
         self,

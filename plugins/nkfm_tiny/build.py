@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-import neurokit_fm as nkfm
+from neurokit_fm import load_model
 
 FOLDER = Path(__file__).with_name("weights")
 LOG_LINES = 1000
@@ -25,7 +25,7 @@ LOG_LINES = 1000
 
 def build(run: Path, recipe: Path, folder: Path = FOLDER) -> None:
     """Write weights, contract, fingerprint, recipe and log of a run into a folder."""
-    model = nkfm.load_model(run / "model")
+    model = load_model(run / "model")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(parameter.half().float())

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import neurokit_fm as nkfm
-from neurokit_fm.positions import known_positions
 from neurokit_fm.data.store import verify
+from neurokit_fm.positions import known_positions
 from nkfm_samples.dataset import DATA
 
 NAMES = ("eeglab-attention", "finger-movements", "kit-meg", "songbird-spikes")

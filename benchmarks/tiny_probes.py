@@ -1,7 +1,7 @@
 """What nkfm-tiny is worth: linear probes beside the same network untrained, band power and covariance tangent space.
 
-    python benchmarks/nkfm_tiny.py                  # all tasks
-    python benchmarks/nkfm_tiny.py --only caps --seeds 5
+    python benchmarks/tiny_probes.py                  # all tasks
+    python benchmarks/tiny_probes.py --only caps --seeds 5
 
 *Trials*: FingerMovements in the split its authors gave, as published and with its electrodes put back in order. One test
 set, so the interval is a bootstrap over its trials; for the untrained network, the mean of several initialisations.
@@ -147,9 +147,15 @@ def caps_once(model: Any, task: str, seed: int) -> dict[str, float]:
     sfreq = contract.sfreq
     ways: dict[str, Callable[[], tuple[Any, Any, str]]] = {
         "nkfm-tiny": lambda: (train.features(model, where), test.features(model, where), "ridge"),
-        "same network, untrained": lambda: (*[p.features(untrained(model, seed), where) for p in (train, test)], "ridge"),
+        "same network, untrained": lambda: (
+            *[p.features(untrained(model, seed), where) for p in (train, test)],
+            "ridge",
+        ),
         "log band power": lambda: (*[log_band_power(x, sfreq) for x in signals], "ridge"),
-        "covariance tangent space": lambda: (*[own_tangent(x, p.groups) for x, p in zip(signals, (train, test), strict=True)], "ridge"),
+        "covariance tangent space": lambda: (
+            *[own_tangent(x, p.groups) for x, p in zip(signals, (train, test), strict=True)],
+            "ridge",
+        ),
     }
     found = {}
     for name, make in ways.items():
@@ -184,8 +190,15 @@ def trials_table(model: Any, seeds: int) -> dict[str, Any]:
         random = [nkfm.probe(untrained(model, s), train, test).scores[0] for s in range(seeds)]
         rows = [("nkfm-tiny", scores[0])] + [(s.method, s) for s in baselines(train, test)]
         for method, score in rows:
-            table[f"{name}: {method}"] = {"value": score.value, "low": score.low, "high": score.high, "p": score.p_value}
-            print(f"| {name} | {method} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} | {score.p_value:.3f} |")
+            table[f"{name}: {method}"] = {
+                "value": score.value,
+                "low": score.low,
+                "high": score.high,
+                "p": score.p_value,
+            }
+            print(
+                f"| {name} | {method} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} | {score.p_value:.3f} |"
+            )
         values = np.array([score.value for score in random])
         half = stats.t.ppf(0.975, seeds - 1) * values.std(ddof=1) / np.sqrt(seeds)
         table[f"{name}: untrained"] = {"mean": values.mean(), "half": half, "values": values.tolist()}
