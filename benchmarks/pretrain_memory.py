@@ -23,8 +23,7 @@ CASES = [(minutes, 2.0) for minutes in (5, 30, 180)] + [(30, window_s) for windo
 
 def private_mb() -> float:
     with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-        kilobytes = [int(line.split()[1]) for line in file if line.startswith(("Private_Dirty", "Private_Clean"))]
-    return sum(kilobytes) / 1024
+        return sum(int(line.split()[1]) for line in file if line.startswith("Anonymous")) / 1024
 
 
 def prepare(folder: Path, minutes: float, window_s: float) -> None:
