@@ -5,6 +5,8 @@ A wrong kernel, dtype or conversion is noticed at once, on the user's machine.
 
 from __future__ import annotations
 
+import copy
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,12 +25,22 @@ if TYPE_CHECKING:
 TOLERANCE = 2e-3
 """Largest deviation of a float32 replay, relative to the largest output; kernels differ in the last bits only."""
 
+LARGEST = 30_000_000
+"""Values of an example at most: a contract that asks for more is damaged."""
+
 
 def example_batch(contract: Contract, seed: int = 0) -> Batch:
-    """Make a small random batch that fits a contract: two samples, the second with fewer channels."""
+    """Make a small random batch that fits a contract: two samples, the second with fewer channels.
+
+    Raises
+    ------
+    WeightsError
+        If even that would hold more than `LARGEST` values.
+    """
     rng = torch.Generator().manual_seed(seed)
     if isinstance(contract, VolumeContract):
         shape = (1, len(contract.contrasts), *contract.shape)
+        _affordable(math.prod(shape))
         stream = VolumeStream(
             values=torch.randn(shape, generator=rng),
             contrast_mask=torch.ones(shape[:2], dtype=torch.bool),
@@ -40,7 +52,8 @@ def example_batch(contract: Contract, seed: int = 0) -> Batch:
         return Batch(streams={contract.modality: _example_points(contract, rng)})
     assert isinstance(contract, SeriesContract)
     names = contract.channels or tuple(f"S{i}" for i in range(6))
-    samples = round(min(contract.window_s, 3 * contract.min_window_s) * contract.sfreq)
+    samples = round(min(contract.window_s, 3 * contract.min_window_s, LARGEST) * contract.sfreq)
+    _affordable(2 * len(names) * samples)
     places = torch.randn((len(names), 3), generator=rng)
     places = 0.09 * places / places.norm(dim=1, keepdim=True)  # on a head of 9 cm
     channel_mask = torch.ones((2, len(names)), dtype=torch.bool)
@@ -77,7 +90,9 @@ def replay(model: Model, stored: dict[str, Tensor]) -> float:
         If it exceeds `TOLERANCE`.
     """
     batch = example_batch(model.contract)
-    if any(not torch.equal(value, stored[name]) for name, value in _inputs(batch).items()):
+    inputs = _inputs(batch)
+    known = set(stored) == {*inputs, "output.pooled"}
+    if not known or any(not torch.equal(value, stored[name]) for name, value in inputs.items()):
         raise WeightsError(
             "the stored fingerprint was made for another contract; the folder's files do not belong together"
         )
@@ -102,6 +117,11 @@ def _inputs(batch: Batch) -> dict[str, Tensor]:
     return {"input.values": stream.values} if isinstance(stream, SeriesStream | VolumeStream) else {}
 
 
+def _affordable(values: float) -> None:
+    if not values <= LARGEST:
+        raise WeightsError(f"the contract asks for an example of {values:.3g} values; at most {LARGEST:,} are made")
+
+
 def _example_points(contract: PointsContract, rng: torch.Generator) -> PointStream:
     """Two samples of random events, about one in ten bins and source, the second sample of half the length."""
     names = contract.channels or tuple(f"S{i}" for i in range(6))
@@ -121,7 +141,9 @@ def _example_points(contract: PointsContract, rng: torch.Generator) -> PointStre
 
 
 def _run(model: Model, batch: Batch) -> Tensor:
-    """Pooled output of a model in float32 on the CPU, whatever it is in now."""
+    """Pooled output of a model, computed in float32 at least and returned on the CPU."""
+    if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
+        model = copy.deepcopy(model).float()
     home = next(model.parameters(), torch.zeros(()))
     training = model.training
     model.eval()

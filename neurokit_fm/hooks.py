@@ -35,6 +35,10 @@ class Entry:
         Readers: file name endings it reads, lower case, with the dot (``".edf"``, ``"-epo.fif"``).
     paper, licence : str
         Where it was published; terms of data or weights.
+    gated : bool
+        Weights and data sets: whether their owner must grant access first.
+    commercial : bool or None
+        Weights and data sets: whether the licence allows commercial use; None = it does not say.
     plugin : str
         Filled in by the registry: who offers it.
     """
@@ -46,6 +50,8 @@ class Entry:
     suffixes: tuple[str, ...] = ()
     paper: str = ""
     licence: str = ""
+    gated: bool = False
+    commercial: bool | None = None
     plugin: str = ""
 
 

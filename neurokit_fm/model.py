@@ -167,11 +167,72 @@ class Model(nn.Module, ABC):
         """Number of parameters, the head's included."""
         return sum(p.numel() for p in self.parameters())
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `config.json`, `model.safetensors`, `fingerprint.safetensors` and a model card into a folder."""
-        from neurokit_fm.folder import save_model
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        licence: str = "",
+        training: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write `config.json`, `model.safetensors`, `fingerprint.safetensors` and a model card into a folder.
 
-        save_model(self, folder)
+        Parameters
+        ----------
+        folder : path-like
+        licence : str, optional
+            Of the weights, for the card: an identifier as the Hub knows them, or free words.
+        training : mapping, optional
+            The recipe, for the card and `training.json`.
+        evaluation : mapping of data set to ProbeReport, optional
+            For the card and `evaluation.json`.
+        """
+        from neurokit_fm.hub.folder import save_model
+
+        save_model(self, folder, licence=licence, training=training, evaluation=evaluation)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        revision: str = "main",
+        message: str = "",
+        token: str | None = None,
+        licence: str = "",
+        training: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Publish the model as ``"owner/name"`` on the Hub; the repository is created if there is none.
+
+        Parameters
+        ----------
+        repo : str
+        private : bool, optional
+            Of a new repository; default: what the owner's settings say.
+        revision : str, optional
+            Branch; default ``"main"``.
+        message : str, optional
+            Of the commit.
+        token : str, optional
+            Default: what ``hf auth login`` stored, or ``HF_TOKEN``.
+        licence, training, evaluation : optional
+            As in `save_pretrained`.
+
+        Returns
+        -------
+        str
+            ``"owner/name@commit"``, which `load_model` takes.
+
+        Raises
+        ------
+        WeightsError
+            If the Hub refuses, saying what to do.
+        """
+        from neurokit_fm.hub.push import push_folder, saved
+
+        with saved(self, licence=licence, training=training, evaluation=evaluation) as folder:
+            return push_folder(folder, repo, private=private, revision=revision, message=message, token=token)
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from neurokit_fm import __version__, hooks
 from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
+    "nkfm_eegformer",
     "nkfm_glmhmm",
     "nkfm_mae",
     "nkfm_mne",
@@ -28,6 +29,7 @@ BUILT_IN = (
     "nkfm_reve",
     "nkfm_samples",
     "nkfm_simulate",
+    "nkfm_spectral",
     "nkfm_store",
     "nkfm_tiny",
 )

@@ -23,7 +23,7 @@ LAYERS = (
     ("heads", "checkpoints"),
     ("model",),
     ("dataset", "windows", "splits"),
-    ("fingerprint", "folder", "hub"),
+    ("fingerprint", "hub"),
     ("corpus",),
     ("training", "probing", "embedding", "bridge"),
     ("report",),
@@ -32,8 +32,8 @@ LAYERS = (
 )
 """Left to right: a module imports only from its own layer and from those before it."""
 
-DEFERRED = {("model", "folder")}
-"""Imports to the right that happen inside a function, each for a reason: `Model.save_pretrained` is a method."""
+DEFERRED = {("model", "hub")}
+"""Imports to the right that happen inside a function, each for a reason: `save_pretrained` and `push_to_hub` are methods."""
 
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 NUMPY_ONLY = ("dataset", "windows", "splits")

@@ -10,7 +10,7 @@ from nkfm_simulate.artefacts import BLINK_AM, blink
 from nkfm_simulate.config import ActivityConfig, SimulationConfig
 from nkfm_simulate.noise import Rows, ShapedNoise, generator, hop_length
 from nkfm_simulate.schedule import BLINK_S, HANDS, Schedule, Times, superpose
-from nkfm_simulate.sources import EYES, Sources
+from nkfm_simulate.sources import EYES, NAMED, Sources
 
 RHYTHMS = {
     "occipital-left": "alpha",
@@ -29,6 +29,8 @@ ENVELOPE_HZ = 0.5
 """Bandwidth of the slow envelope of a rhythm."""
 REGION_GAIN, RHYTHM_GAIN = 0.3, 0.5
 """How much states differ (standard deviation of the logarithm), for the background and for rhythms."""
+SPREAD = 0.5
+"""How much of a discharge the other named sources show."""
 _STATES = 7  # key of their random stream
 
 _HAND_AREAS = ("motor-right", "motor-left")
@@ -112,7 +114,23 @@ class Activity:
         lateral = superpose(times, self.schedule.trial, vigour * READINESS_AM * self.lateral, readiness, 1.2)
         moments[self.hand_areas] += lateral
         lids = np.repeat(self.schedule.lid[:, None] * BLINK_AM, len(EYES), axis=1)
+        self._discharge(moments, times)
         moments[self.brain :] = superpose(times, self.schedule.blink, lids, blink, BLINK_S)
+
+    def _discharge(self, moments: Rows, times: Times) -> None:
+        """Add the seizure-like discharges to the named sources."""
+        config, focus = self.config.activity, self.schedule.focus
+        if not len(focus):
+            return
+        here = np.arange(len(NAMED)) == focus[:, None]  # (J, named)
+        weight = 1e-9 * config.seizure_nam * np.where(here, 1.0, SPREAD)
+        moments[: len(NAMED)] += superpose(
+            times,
+            self.schedule.seizure,
+            weight,
+            lambda t: spikes_and_waves(t, config.seizure_s, config.seizure_hz),
+            config.seizure_s,
+        )
 
 
 def n1_p2(t: Times) -> Times:
@@ -129,6 +147,19 @@ def movement(t: Times, trial_s: float) -> Times:
     """How far a movement has set in: 0 at 0.1 s, 1 from 0.4 s until the end of the trial, 0 again 0.4 s after."""
     rise, fall = np.clip((t - 0.1) / 0.3, 0, 1), np.clip((trial_s + 0.4 - t) / 0.4, 0, 1)
     return np.asarray(np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2)
+
+
+def spikes_and_waves(t: Times, length_s: float, hz: float) -> Times:
+    """Discharge of a seizure: a spike of 70 ms and a slow wave, over and over, growing, slowing down, breaking off.
+
+    Rate falls from 1.2 to 0.8 times `hz`; the height of a spike is 1.
+    """
+    part = np.clip(t / length_s, 0, 1)
+    cycle = hz * length_s * (1.2 * part - 0.2 * part**2) % 1.0  # where in a cycle, 0 to 1
+    spike = np.exp(-0.5 * ((cycle - 0.15) / (0.015 * hz)) ** 2)  # standard deviation 15 ms
+    wave = -0.6 * np.sin(np.pi * np.clip((cycle - 0.3) / 0.65, 0, 1)) ** 2
+    grown = np.clip(t / (0.3 * length_s), 0.2, 1) * np.clip((length_s - t) / 0.2, 0, 1)
+    return np.asarray(grown * (spike + wave))
 
 
 def _envelope(slow: Rows, burstiness: float) -> Rows:

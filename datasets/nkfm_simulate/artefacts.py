@@ -1,4 +1,4 @@
-"""What sensors pick up besides the brain: blinks, mains, drifts, noise, and channels that are broken."""
+"""What sensors pick up besides the brain: blinks, muscles, mains, drifts, noise, and channels that are broken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from neurokit_fm import Channels
 from nkfm_simulate.config import ArtefactConfig
 from nkfm_simulate.noise import Rows, white_hop
-from nkfm_simulate.schedule import Times
+from nkfm_simulate.schedule import MUSCLE_S, Schedule, Times, superpose
+
+_MUSCLE = 1  # key of its random stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,19 @@ USUAL = {
 BLINK_AM = 120e-9
 """Moment of each eye's dipole at the height of a blink, A m; about 0.1 mV at the forehead."""
 HARMONICS = (1.0, 0.3, 0.15)
+MUSCLE_V, MUSCLE_M = 20e-6, 0.03
+"""Standard deviation of a burst of muscle activity in the lowest electrode, and the height over which it falls to 1/e."""
 DRIFTS, SLOWEST_HZ, FASTEST_HZ = 5, 0.01, 0.1
 
 
 def blink(t: Times) -> Times:
     """Course of a blink: up in 0.1 s, down more slowly, over after 0.4 s."""
     return np.asarray(np.sin(np.pi * np.clip(t / 0.4, 0, 1) ** 0.6) ** 2)
+
+
+def burst(t: Times) -> Times:
+    """Course of a burst of muscle activity: it sets in and ends within a quarter of a second."""
+    return np.asarray(np.clip(t / 0.25, 0, 1) * np.clip((MUSCLE_S - t) / 0.25, 0, 1))
 
 
 def draw_broken(channels: Channels, config: ArtefactConfig, rng: np.random.Generator) -> tuple[Channels, list[str]]:
@@ -62,12 +71,15 @@ def draw_broken(channels: Channels, config: ArtefactConfig, rng: np.random.Gener
 
 
 class Disturbance:
-    """Mains, drift and noise of one signal.
+    """Mains, drift, muscles and noise of one signal.
 
     Parameters
     ----------
     sensor_type, condition : sequence of str, length C
     config : ArtefactConfig
+    schedule : Schedule
+        When muscles are tense.
+    position : ndarray, shape (C, 3), metres
     sfreq : float, Hz
     hop : int, samples
     seed, key :
@@ -80,13 +92,15 @@ class Disturbance:
         condition: list[str],
         config: ArtefactConfig,
         *,
+        schedule: Schedule,
+        position: Times,
         sfreq: float,
         hop: int,
         seed: int,
         key: tuple[int, ...],
         rng: np.random.Generator,
     ):
-        self.sfreq, self.hop, self.seed, self.key = sfreq, hop, seed, key
+        self.sfreq, self.hop, self.seed, self.key, self.schedule = sfreq, hop, seed, key, schedule
         usual = [USUAL[kind] for kind in sensor_type]
         n = len(usual)
         mains = [(config.line_hz * (i + 1), size) for i, size in enumerate(HARMONICS)]
@@ -109,6 +123,10 @@ class Disturbance:
         noisy = np.array([word == "noisy" for word in condition])
         self.deviation = np.where(noisy, [u.broken for u in usual], deviation).astype(np.float32)[:, None]  # (C, 1)
 
+        height = position[:, 2] - np.nanmin(position[:, 2])
+        scalp = np.array([kind == "eeg" for kind in sensor_type])
+        self.muscle = np.where(scalp, MUSCLE_V * np.exp(-height / MUSCLE_M), 0.0)[:, None]  # (C, 1)
+
     def waves(self, number: int) -> Rows:
         """Mains and drifts of a hop, (2F, H), to be mixed by `mixing`."""
         times = np.arange(number * self.hop, (number + 1) * self.hop) / self.sfreq
@@ -119,4 +137,10 @@ class Disturbance:
         """Noise of a hop, (C, H)."""
         noise = white_hop(len(self.deviation), self.hop, self.seed, self.key, number)
         noise *= self.deviation
+        if len(self.schedule.muscle):
+            times = np.arange(number * self.hop, (number + 1) * self.hop) / self.sfreq
+            tension = superpose(times, self.schedule.muscle, self.schedule.tension[:, None], burst, MUSCLE_S)  # (1, H)
+            if tension.any():
+                white = white_hop(len(noise), self.hop + 1, self.seed, (*self.key, _MUSCLE), number)
+                noise += (self.muscle * tension * np.diff(white, axis=1) / np.sqrt(2)).astype(np.float32)
         return noise

@@ -36,6 +36,14 @@ class ActivityConfig:
         Number of states between which the brain switches; each scales oscillations and regions in its own way.
     state_s : float, seconds
         Mean time in one state.
+    seizures_per_hour : float
+        Seizure-like discharges: spikes and waves that begin in one of the named sources and reach all of them.
+    seizure_s : float, seconds
+        Their length.
+    seizure_hz : float, Hz
+        Spikes a second in the middle of a discharge; some more at its beginning, fewer at its end.
+    seizure_nam : float, nA m
+        Height of a spike in the source where the discharge began; `SPREAD` of it in the other named ones.
     """
 
     background_sources: int = 60
@@ -53,10 +61,16 @@ class ActivityConfig:
     evoked_nam: float = 40.0
     states: int = 3
     state_s: float = 4.0
+    seizures_per_hour: float = 0.0
+    seizure_s: float = 15.0
+    seizure_hz: float = 3.0
+    seizure_nam: float = 250.0
 
     def __post_init__(self) -> None:
         problems = _negative(self) + [
-            f"{name} must be positive" for name in ("state_s", "bandwidth_hz") if getattr(self, name) <= 0
+            f"{name} must be positive"
+            for name in ("state_s", "bandwidth_hz", "seizure_s", "seizure_hz")
+            if getattr(self, name) <= 0
         ]
         if self.states < 1:
             problems.append(f"states must be at least 1; got {self.states}")
@@ -76,6 +90,8 @@ class ArtefactConfig:
     drift : float
         Slow drifts below 0.1 Hz.
     blinks_per_minute : float
+    muscle_per_minute : float
+        Bursts of muscle activity of a second or two, strongest in the lowest electrodes; MEG has none.
     noisy_channels, flat_channels : int
         Broken channels of each signal.
     mark_bad : bool
@@ -87,6 +103,7 @@ class ArtefactConfig:
     line_hz: float = 50.0
     drift: float = 1.0
     blinks_per_minute: float = 8.0
+    muscle_per_minute: float = 0.0
     noisy_channels: int = 0
     flat_channels: int = 0
     mark_bad: bool = True

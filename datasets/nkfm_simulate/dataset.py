@@ -29,7 +29,7 @@ HEAD_CENTRE_M, HEAD_RADIUS_M = (0.0, 0.0, 0.04), 0.095
 """The head under a MEG helmet where there is no cap to fit it to, head frame."""
 LARGEST = 0.04
 """Relative deviation of a head's size beyond which it would not fit into a helmet."""
-_BODY, _DAY, _NOISE, _SENSORS = 1, 2, 3, 4
+_BODY, _DAY, _NOISE, _SENSORS, _RARE = 1, 2, 3, 4, 5
 _SIGNALS = ("eeg", "meg")
 
 
@@ -39,7 +39,7 @@ def simulated(config: SimulationConfig | Mapping[str, Any] | None = None, *, see
     Several subjects with heads, sources and rhythms of their own, and sessions in which caps sit a little differently.
     Table: ``subject, session, part, montage, meg``. Each recording holds ``eeg``, ``meg`` or both, and the ground truth:
     ``sources`` (moments of all dipoles, their places and directions) and events (``left``, ``right``; ``state-1`` ...;
-    ``blink``). What a recording holds is computed when it is read, the same each time.
+    ``blink``; ``seizure`` and ``muscle`` if asked for). What a recording holds is computed when it is read, the same each time.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def simulated(config: SimulationConfig | Mapping[str, Any] | None = None, *, see
     Notes
     -----
     Physics: current dipoles in concentric spheres. Not in it: the folds of the cortex, its extended patches, connections
-    between regions, heartbeat and muscles. A method that fails here has no excuse; one that succeeds has proved little.
+    between regions and heartbeat. A method that fails here has no excuse; one that succeeds has proved little.
     """
     config = config if isinstance(config, SimulationConfig) else read_config(SimulationConfig, config or {})
     for montage in config.montages:
@@ -128,7 +128,7 @@ def simulate(config: SimulationConfig | None = None, *, seed: int = 0, subject: 
     frequencies = peaks(config.activity, body)
     scale = 1 + float(np.clip(config.head_jitter * body.standard_normal(), -LARGEST, LARGEST))
     day = generator(seed, _DAY, subject, session)
-    schedule = draw_schedule(config, day)
+    schedule = draw_schedule(config, day, generator(seed, _RARE, subject, session))
     activity = Activity(config, sources, schedule, frequencies, seed=seed, key=(_NOISE, subject, session))
     montage, system = _turn(config.montages, subject), _turn(config.meg, subject)
     worn, head = None, Head(centre=scale * np.array(HEAD_CENTRE_M), radius=scale * HEAD_RADIUS_M)
@@ -157,7 +157,7 @@ def simulate(config: SimulationConfig | None = None, *, seed: int = 0, subject: 
     about |= {"head_centre": head.centre.tolist(), "head_radius": head.radius, "montage": montage, "meg": system}
     return Recording(
         signals=signals,
-        events=schedule.events(config.trial_s, config.duration_s),
+        events=schedule.events(config.trial_s, config.duration_s, config.activity.seizure_s),
         info=Info(
             source=f"simulated, seed {seed}, subject {subject + 1}, session {session + 1}",
             subject=_subject(subject),
@@ -187,6 +187,8 @@ def _measure(
         channels.sensor_type,
         condition,
         config.artefacts,
+        schedule=activity.schedule,
+        position=channels.position,
         sfreq=config.sfreq,
         hop=activity.hop,
         seed=seed,

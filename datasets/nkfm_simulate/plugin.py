@@ -12,6 +12,7 @@ def register_datasets() -> list[Entry]:
             target="nkfm_simulate.dataset:simulated",
             summary="EEG and MEG of known sources in a spherical head: any montage, labelled trials, as much as needed",
             licence="CC0 (made by a program)",
+            commercial=True,
         )
     ]
 

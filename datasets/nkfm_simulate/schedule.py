@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from neurokit_fm import Events
 from nkfm_simulate.config import SimulationConfig
+from nkfm_simulate.sources import NAMED
 
 Times = npt.NDArray[np.float64]
 
 HANDS = ("left", "right")
-BLINK_S = 0.4
+BLINK_S, MUSCLE_S = 0.4, 1.5
 LEAD_S = 1.0
 """Before the first trial."""
 SWITCH_S = 0.1
@@ -33,6 +34,10 @@ class Schedule:
         When a state begins (the first at 0), and which.
     blink, lid : ndarray, shape (L,)
         Onset; size of the blink, about 1.
+    seizure, focus : ndarray, shape (J,)
+        Onset; the named source where the discharge begins.
+    muscle, tension : ndarray, shape (I,)
+        Onset; size of the burst, about 1.
     """
 
     trial: Times
@@ -42,22 +47,31 @@ class Schedule:
     state: npt.NDArray[np.int64]
     blink: Times
     lid: Times
+    seizure: Times
+    focus: npt.NDArray[np.int64]
+    muscle: Times
+    tension: Times
 
-    def events(self, trial_s: float, duration_s: float) -> Events:
+    def events(self, trial_s: float, duration_s: float, seizure_s: float) -> Events:
         """Return all of it as labelled events; states are ``state-1``, ``state-2`` ..."""
         labels = [
             *(HANDS[i] for i in self.hand),
             *(f"state-{i + 1}" for i in self.state),
             *("blink" for _ in self.blink),
+            *("seizure" for _ in self.seizure),
+            *("muscle" for _ in self.muscle),
         ]
         lengths = np.concatenate(
             [
                 np.full(len(self.trial), trial_s),
                 np.diff([*self.switch, duration_s]),
                 np.full(len(self.blink), BLINK_S),
+                np.full(len(self.seizure), seizure_s),
+                np.full(len(self.muscle), MUSCLE_S),
             ]
         )
-        return Events.of(np.concatenate([self.trial, self.switch, self.blink]), labels, lengths)
+        onsets = [self.trial, self.switch, self.blink, self.seizure, self.muscle]
+        return Events.of(np.concatenate(onsets), labels, lengths)
 
     def in_state(self, times: Times, states: int) -> npt.NDArray[np.float32]:
         """How much each state is on, (K, T): 0 or 1, with ramps of `SWITCH_S` between."""
@@ -73,8 +87,11 @@ class Schedule:
         return ((until(times + half) - until(times - half)) / SWITCH_S).astype(np.float32)
 
 
-def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedule:
-    """Draw a recording's schedule: hands balanced and in random order, everything else at random times."""
+def draw_schedule(config: SimulationConfig, rng: np.random.Generator, rare: np.random.Generator) -> Schedule:
+    """Draw a recording's schedule: hands balanced and in random order, everything else at random times.
+
+    Discharges and muscle bursts come from `rare`, so that a recording with them is otherwise the same as without.
+    """
     trial = np.zeros(0)
     if config.task == "motor":
         most = int(config.duration_s / (config.trial_s + config.gap_s)) + 1
@@ -84,6 +101,9 @@ def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedul
     hand = np.concatenate([rng.permutation(2) for _ in range(len(trial) // 2 + 1)])[: len(trial)]
     switch, state = _states(config.activity.states, config.activity.state_s, config.duration_s, rng)
     blink = _spaced(config.artefacts.blinks_per_minute / 60, 2 * BLINK_S, config.duration_s - BLINK_S, rng)
+    activity, fits = config.activity, config.duration_s - config.activity.seizure_s
+    seizure = _spaced(activity.seizures_per_hour / 3600, 2 * activity.seizure_s, fits, rare)
+    muscle = _spaced(config.artefacts.muscle_per_minute / 60, 2 * MUSCLE_S, config.duration_s - MUSCLE_S, rare)
     return Schedule(
         trial=trial,
         hand=hand.astype(np.int64),
@@ -92,6 +112,10 @@ def draw_schedule(config: SimulationConfig, rng: np.random.Generator) -> Schedul
         state=state,
         blink=blink,
         lid=np.exp(0.2 * rng.standard_normal(len(blink))),
+        seizure=seizure,
+        focus=rare.integers(len(NAMED), size=len(seizure)),
+        muscle=muscle,
+        tension=np.exp(0.2 * rare.standard_normal(len(muscle))),
     )
 
 

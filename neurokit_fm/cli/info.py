@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import click
 
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hooks import Entry
+from neurokit_fm.hub.header import read_header
 from neurokit_fm.registry import KINDS
 
 LOADED_KINDS = ("datasets", "weights", "modalities")
@@ -152,15 +151,7 @@ def count_parameters(path: Path) -> int:
     WeightsError
         If the file is not safetensors.
     """
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                raise ValueError(f"its header claims {length} bytes")
-            header = json.loads(file.read(length))
-        return sum(math.prod(tensor["shape"]) for key, tensor in header.items() if key != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as err:
-        raise WeightsError(f"{path} is not a safetensors file: {err}") from err
+    return sum(tensor.count for tensor in read_header(path).values())
 
 
 def _cached_model(ref: str) -> Path | None:

@@ -20,6 +20,7 @@ from neurokit_fm.registry import commands
 COMMANDS = {
     entry.name: entry
     for entry in (
+        Entry(name="cache", target="neurokit_fm.cli.cache:cache", summary="Show or remove models in the local cache"),
         Entry(
             name="check", target="neurokit_fm.cli.check:check", summary="Hold a plugin against the rules for plugins"
         ),
@@ -37,6 +38,8 @@ COMMANDS = {
             summary="Turn recordings into a corpus to train on",
         ),
         Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
+        Entry(name="pull", target="neurokit_fm.cli.pull:pull", summary="Fetch a model into the local cache"),
+        Entry(name="push", target="neurokit_fm.cli.push:push", summary="Publish a model folder on the Hub"),
     )
 }
 """The commands of the core; plugins add theirs through `register_commands`."""

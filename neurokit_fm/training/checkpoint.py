@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from neurokit_fm.checkpoints import frozen
 from neurokit_fm.data.atomic import flush
 from neurokit_fm.errors import TrainingError, WeightsError
-from neurokit_fm.folder import read_json, read_tensors
+from neurokit_fm.hub.folder import read_tensors
+from neurokit_fm.hub.header import read_json
 from neurokit_fm.training.crew import Crew
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from neurokit_fm.data.recording import Recording
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, TrainingError
 from neurokit_fm.hub import load_model
+from neurokit_fm.hub.folder import Evaluation
 from neurokit_fm.model import Model
 from neurokit_fm.reading import find_recordings, read
 from neurokit_fm.registry import datasets, models
@@ -42,18 +43,7 @@ from neurokit_fm.training.sources import Mixture, Source, WindowSource, pools
 
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE = (
-    "out",
-    "log_every",
-    "save_every",
-    "keep",
-    "tensorboard",
-    "evaluate",
-    "schedule",
-    "train.steps",
-    "train.accumulate",
-    "train.device",
-)
+MAY_CHANGE = "out log_every save_every keep tensorboard evaluate schedule train.steps train.accumulate train.device".split()
 """Settings with which a run may go on although it began with others; `accumulate`, so that it can move to another number
 of processes."""
 
@@ -97,6 +87,7 @@ def carry_out(
     _last(out, recipe, resume)  # says what does not fit before anything is loaded
     crew = crew_for(recipe.train.device)
     engine = build(recipe, crew)
+    measured: dict[str, Evaluation] = {}
     with ExitStack() as stack:
         if crew.rank == 0:
             stack.enter_context(only_one(out, "training"))
@@ -117,10 +108,10 @@ def carry_out(
             bar.update()
             bar.set_postfix(loss=f"{step.total:.4g}", refresh=False)
             if recipe.evaluate is not None and (engine.taken % recipe.evaluate.every == 0 or engine.taken == steps):
-                _evaluate(engine, recipe, recipe.evaluate, journal)
+                measured[recipe.evaluate.dataset] = _evaluate(engine, recipe, recipe.evaluate, journal)
             if engine.taken % recipe.save_every == 0 or engine.taken == steps:
                 _save(engine, out, recipe, journal)
-        _finish(engine, out, crew)
+        _finish(engine, out, recipe, measured, crew)
     return History(steps=read_steps(out / "log.jsonl"))
 
 
@@ -281,19 +272,21 @@ def _explained(engine: Engine, out: Path, steps: int) -> Iterable[Step]:
         raise TrainingError(f"{err} ({where})") from err
 
 
-def _evaluate(engine: Engine, recipe: Recipe, config: EvaluateConfig, journal: Journal | None) -> None:
+def _evaluate(engine: Engine, recipe: Recipe, config: EvaluateConfig, journal: Journal | None) -> Evaluation:
     """Probe the model as it is now, in all processes, so that none waits for another."""
     from neurokit_fm.probing import probe  # which imports this package to cut its windows
 
     seed = recipe.train.seed
     train, test = split(_dataset(config.dataset, config), by=config.split, test_size=config.test_size, seed=seed)
     with engine.whole_model() as model, torch.random.fork_rng(devices=[]):
-        (score,) = probe(model, train, test, config.head, config.features, seed=seed).scores
+        report = probe(model, train, test, config.head, config.features, seed=seed)
     if journal is not None:
+        (score,) = report.scores
         values = {name: getattr(score, name) for name in ("value", "low", "high", "chance", "p_value", "n_test")}
         journal.write("probe", step=engine.taken, dataset=config.dataset, **values)
         if journal.board is not None:
             journal.board.add_scalar("probe", score.value, engine.taken)
+    return report
 
 
 def _save(engine: Engine, out: Path, recipe: Recipe, journal: Journal | None) -> None:
@@ -308,13 +301,10 @@ def _save(engine: Engine, out: Path, recipe: Recipe, journal: Journal | None) ->
     engine.crew.wait()
 
 
-def _finish(engine: Engine, out: Path, crew: Crew) -> None:
-    """Save the model, or its running average."""
+def _finish(engine: Engine, out: Path, recipe: Recipe, measured: Mapping[str, Evaluation], crew: Crew) -> None:
+    """Save the model, or its running average, with what it was trained on and the last probe of it."""
     with engine.whole_model() as model:
         if crew.rank == 0:
             model.reference = model.name
-            was_training = model.training
-            model.eval()
-            model.save_pretrained(out / "model")
-            model.train(was_training)
+            model.save_pretrained(out / "model", training=write_config(recipe), evaluation=measured)
     crew.wait()

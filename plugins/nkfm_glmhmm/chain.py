@@ -8,6 +8,7 @@ forbidden transitions make a chunk impossible in float64, the recursion in logar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +66,11 @@ def posterior(log_lik: Array, layout: Layout, initial: Array, transitions: Array
     """
     if log_lik.shape[0] != layout.n_bins:
         raise DataError(f"{log_lik.shape[0]} bins of likelihood for trials of {layout.n_bins} bins")
-    top = log_lik.max(axis=1)  # (M,)
+    by_state = np.ascontiguousarray(log_lik.T)  # (S, M): long rows are what numpy is fast on
+    top = by_state.max(axis=0)  # (M,)
     if not np.isfinite(top).all():
         raise DataError("a log-likelihood is not a finite number; are there NaN observations that are not masked?")
-    weight = np.exp(log_lik - top[:, None])  # (M, S)
+    weight = np.exp(by_state - top)  # (S, M)
     with np.errstate(divide="ignore", invalid="ignore"):
         passed = _in_chunks(weight, layout, initial, transitions)
     if passed is None:
@@ -77,67 +79,85 @@ def posterior(log_lik: Array, layout: Layout, initial: Array, transitions: Array
 
 
 def _in_chunks(weight: Array, layout: Layout, initial: Array, transitions: Array) -> tuple[Array, Array] | None:
-    """Filtered probabilities and likelihood-weighted backward messages, (M, S) each; None if one underflows."""
-    n_states = weight.shape[1]
-    emission = np.stack([weight[layout.forward], weight[layout.backward]], axis=1)  # (L, 2, n, S)
-    emission = np.ascontiguousarray(emission.swapaxes(2, 3))  # (L, 2, S, n)
-    products, scales = _products(emission, layout, transitions)
-    entries = _entries(products, scales, layout, initial, transitions)
+    """Filtered probabilities and likelihood-weighted backward messages, (S, M) each; None if one underflows."""
+    n_states = len(weight)
+    steps, chunks = layout.forward.shape
+    emission = np.empty((steps, 2, n_states, chunks))
+    for k, row in enumerate(weight):
+        emission[:, 0, k] = row.take(layout.forward)
+        emission[:, 1, k] = row.take(layout.backward)
+    carry = _carrier(layout, transitions)
+    ends, scales = _products(emission, layout, carry)
+    entries = _entries(ends, scales, layout, initial, transitions)
     if entries is None:
         return None
-    log_entry = np.log(entries) + scales  # (pieces, 2, S, n)
-    entry = np.exp(log_entry - log_entry.max(axis=2, keepdims=True))
     message = np.empty(emission.shape)  # (L, 2, S, n)
-    for piece, first in enumerate(range(0, len(products), RENORMALISE_EVERY)):
-        part = slice(first, first + RENORMALISE_EVERY)
-        np.multiply(products[part, :, :, 0], entry[piece, None, :, None, 0], out=message[part])
-        for k in range(1, n_states):
-            message[part] += products[part, :, :, k] * entry[piece, None, :, None, k]
+    np.multiply(entries, emission[0], out=message[0])
+    for step in range(1, len(message)):
+        before = message[step - 1]
+        if step % RENORMALISE_EVERY == 0:
+            before = before / before.sum(axis=1, keepdims=True)
+        carry(before[:, :, None], step, message[step][:, :, None])
+        message[step] *= emission[step]
     total = message.sum(axis=2, keepdims=True)
     if not (total > 1e-280).all():
         return None
-    message = (message / total).swapaxes(2, 3)  # (L, 2, n, S)
-    alpha, beta = np.empty((2, len(weight), n_states))
-    alpha[layout.forward[layout.real]] = message[:, 0][layout.real]
-    beta[layout.backward[layout.real]] = message[:, 1][layout.real]
+    message /= total
+    chunk, *order = layout.place
+    alpha, beta = np.empty((2, *weight.shape))
+    for way, (out, place) in enumerate(zip((alpha, beta), order, strict=True)):
+        for k in range(n_states):
+            message.take(((2 * place + way) * n_states + k) * chunks + chunk, out=out[k], mode="clip")
     return alpha, beta
 
 
-def _products(emission: Array, layout: Layout, transitions: Array) -> tuple[Array, Array]:
-    """Running products from each chunk's entry: (L, 2, S to, S entry, n), rows up to exp(scale) (pieces, 2, S entry, n)."""
+def _carrier(layout: Layout, transitions: Array) -> Callable[[Array, int, Array], None]:
+    """What carries (2, S, k, n), k vectors of every chunk forward and backward, over one transition, into a third."""
+    if transitions.ndim == 2:
+        both = np.stack([transitions.T, transitions])
+
+        def carry(before: Array, step: int, out: Array) -> None:
+            shape = (2, len(transitions), -1)
+            np.matmul(both, before.reshape(shape), out=out.reshape(shape))
+
+        return carry
+
+    def carry_driven(before: Array, step: int, out: Array) -> None:
+        into = transitions[layout.forward[step]]  # (n, S, S)
+        out_of = transitions[np.minimum(layout.backward[step] + 1, layout.n_bins - 1)]
+        np.einsum("nkj,kin->jin", into, before[0], out=out[0])
+        np.einsum("njk,kin->jin", out_of, before[1], out=out[1])
+
+    return carry_driven
+
+
+def _products(emission: Array, layout: Layout, carry: Callable[[Array, int, Array], None]) -> tuple[Array, Array]:
+    """Product over each chunk, (2, S to, S entry, n), in units of exp(scale) with scales (2, S entry, n)."""
     steps, _, s, n = emission.shape
-    products = np.empty((steps, 2, s, s, n))
-    scales = np.zeros((-(-steps // RENORMALISE_EVERY), 2, s, n))
-    products[0] = np.eye(s)[None, :, :, None] * emission[0][:, :, None]
-    fixed = transitions.ndim == 2
-    both = np.stack([transitions.T, transitions]) if fixed else None
-    bins = layout.n_bins
-    for step in range(1, steps):
-        before = products[step - 1]
-        if step % RENORMALISE_EVERY == 0:
-            largest = before.max(axis=1)  # (2, S, n)
-            largest[largest == 0] = 1
-            scales[step // RENORMALISE_EVERY] = scales[step // RENORMALISE_EVERY - 1] + np.log(largest)
-            before = before / largest[:, None]
-        if both is not None:
-            np.matmul(both, before.reshape(2, s, s * n), out=products[step].reshape(2, s, s * n))
-        else:
-            into = transitions[layout.forward[step]]  # (n, S, S)
-            out_of = transitions[np.minimum(layout.backward[step] + 1, bins - 1)]
-            products[step, 0] = np.einsum("nkj,kin->jin", into, before[0])
-            products[step, 1] = np.einsum("njk,kin->jin", out_of, before[1])
-        products[step] *= emission[step][:, :, None]
-    return products, scales
+    now, then = np.empty((2, 2, s, s, n))
+    scale = np.zeros((2, s, n))
+    ends, end_scales = np.empty_like(now), np.empty_like(scale)
+    np.multiply(np.eye(s)[None, :, :, None], emission[0][:, :, None], out=now)
+    for step in range(steps):
+        if step:
+            if step % RENORMALISE_EVERY == 0:
+                largest = now.max(axis=1)  # (2, S, n)
+                largest[largest == 0] = 1
+                scale += np.log(largest)
+                now /= largest[:, None]
+            carry(now, step, then)
+            then *= emission[step][:, :, None]
+            now, then = then, now
+        over = layout.ending.get(step)
+        if over is not None:
+            ends[..., over], end_scales[..., over] = now[..., over], scale[..., over]
+    return ends, end_scales
 
 
 def _entries(products: Array, scales: Array, layout: Layout, initial: Array, transitions: Array) -> Array | None:
     """Distribution with which each chunk is entered, forward and backward, (2, S, n)."""
-    s, n = products.shape[2], products.shape[4]
-    last = layout.size - 1
-    ends = products[last, :, :, :, np.arange(n)]  # (n, 2, S to, S entry)
-    end_scales = scales[last // RENORMALISE_EVERY, :, :, np.arange(n)]  # (n, 2, S entry)
-    largest = end_scales.max(axis=2, keepdims=True)
-    ends = ends * np.exp(end_scales - largest)[:, :, None]
+    s, n = products.shape[2:]
+    ends = (products * np.exp(scales - scales.max(axis=1, keepdims=True))[:, None]).transpose(3, 0, 1, 2)
     forward, backward, exists = layout.turns
     chunk = np.stack([forward, backward], axis=1)  # (K, 2, R)
     which = np.arange(2)[:, None]
@@ -202,25 +222,26 @@ def _combine(
 ) -> Posterior:
     """Posteriors and evidence from both messages."""
     firsts, lasts = layout.starts[:-1], layout.starts[1:] - 1
-    matrices = transitions if transitions.ndim == 2 else transitions[1:]
     predicted, after = np.empty_like(alpha), np.empty_like(alpha)
     if transitions.ndim == 2:
-        np.matmul(alpha[:-1], matrices, out=predicted[1:])
-        np.matmul(beta[1:], matrices.T, out=after[:-1])
+        np.matmul(transitions.T, alpha[:, :-1], out=predicted[:, 1:])
+        np.matmul(transitions, beta[:, 1:], out=after[:, :-1])
     else:
-        np.einsum("tk,tkj->tj", alpha[:-1], matrices, out=predicted[1:])
-        np.einsum("tkj,tj->tk", matrices, beta[1:], out=after[:-1])
-    predicted[firsts], after[lasts] = initial, 1
+        np.einsum("kt,tkj->jt", alpha[:, :-1], transitions[1:], out=predicted[:, 1:])
+        np.einsum("tkj,jt->kt", transitions[1:], beta[:, 1:], out=after[:, :-1])
+    predicted[:, firsts], after[:, lasts] = initial[:, None], 1
     gamma = alpha * after
-    joint = gamma.sum(axis=1)  # (M,)
-    gamma /= joint[:, None]
+    joint = gamma.sum(axis=0)  # (M,)
+    gamma /= joint
     share = 1 / joint[:-1]
     share[lasts[:-1]] = 0  # no transition leads out of a trial
-    scaled = beta[1:] * share[:, None]
+    scaled = beta[:, 1:] * share
     xi = None
     if pairs or transitions.ndim == 3:
-        xi = np.zeros((*alpha.shape, alpha.shape[1]))
-        xi[1:] = alpha[:-1, :, None] * matrices * scaled[:, None, :]
-    xi_sum = xi.sum(axis=0) if xi is not None else transitions * (alpha[:-1].T @ scaled)
-    log_total = np.log(np.einsum("ts,ts->t", predicted, weight)) + top  # (M,)
-    return Posterior(gamma, alpha, xi_sum, xi, np.add.reduceat(log_total, firsts))
+        xi = np.zeros((layout.n_bins, len(alpha), len(alpha)))
+        matrices = transitions if transitions.ndim == 2 else transitions[1:]
+        xi[1:] = alpha.T[:-1, :, None] * matrices * scaled.T[:, None, :]
+    xi_sum = xi.sum(axis=0) if xi is not None else transitions * (alpha[:, :-1] @ scaled.T)
+    log_total = np.log((predicted * weight).sum(axis=0)) + top  # (M,)
+    gamma, filtered = np.ascontiguousarray(gamma.T), np.ascontiguousarray(alpha.T)  # (M, S)
+    return Posterior(gamma, filtered, xi_sum, xi, np.add.reduceat(log_total, firsts))

@@ -13,6 +13,8 @@ from nkfm_glmhmm.families import FAMILIES
 from nkfm_glmhmm.layout import Array
 from nkfm_glmhmm.links import LINKS
 
+BASES = ("exponential", "log-cosine", "linear-cosine", "free", "given", "none")
+
 
 @dataclass(frozen=True, kw_only=True)
 class GlmHmmConfig:
@@ -25,8 +27,10 @@ class GlmHmmConfig:
     family : {"poisson", "bernoulli", "gaussian", "negative-binomial", "categorical"}
     link : {"", "softplus", "exp", "sigmoid", "linear"}
         Empty: the family's usual one.
-    basis : {"exponential", "log-cosine", "linear-cosine", "free", "none"}
+    basis : {"exponential", "log-cosine", "linear-cosine", "free", "given", "none"}
         How the history of each neuron enters; ``"none"`` for covariates only, or a plain HMM.
+    given_basis : tuple of tuple of float, shape (B, H)
+        Your own basis, for ``"given"``: one row a basis, weights of lags 1 to H. `n_lags` and `n_bases` do not count then.
     n_lags : int
         History length, bins.
     n_bases : int
@@ -69,7 +73,8 @@ class GlmHmmConfig:
     n_states: int = 3
     family: Literal["poisson", "bernoulli", "gaussian", "negative-binomial", "categorical"] = "poisson"
     link: Literal["", "softplus", "exp", "sigmoid", "linear"] = ""
-    basis: Literal["exponential", "log-cosine", "linear-cosine", "free", "none"] = "exponential"
+    basis: Literal["exponential", "log-cosine", "linear-cosine", "free", "given", "none"] = "exponential"
+    given_basis: tuple[tuple[float, ...], ...] = ()
     n_lags: int = 5
     n_bases: int = 3
     decay: float = 1.0
@@ -101,8 +106,14 @@ class GlmHmmConfig:
             wrong.append(f"family must be one of {', '.join((*FAMILIES, 'categorical'))}; got {self.family!r}")
         elif self.link and (self.link not in LINKS or self.link not in self.links):
             wrong.append(f"the {self.family} family goes with the links {', '.join(self.links)}; got {self.link!r}")
-        if self.basis not in ("exponential", "log-cosine", "linear-cosine", "free", "none"):
-            wrong.append(f"unknown basis {self.basis!r}; known: exponential, log-cosine, linear-cosine, free, none")
+        if self.basis not in BASES:
+            wrong.append(f"unknown basis {self.basis!r}; known: {', '.join(BASES)}")
+        lengths = {len(row) for row in self.given_basis}
+        if (self.basis == "given") != bool(self.given_basis) or len(lengths) > 1 or 0 in lengths:
+            wrong.append(
+                "given_basis goes with basis='given': rows of the same number of lags, one a basis; got "
+                f"basis={self.basis!r} and rows of {sorted(lengths)} lags"
+            )
         if self.prior not in ("none", "gaussian", "one-hot"):
             wrong.append(f"prior must be 'none', 'gaussian' or 'one-hot'; got {self.prior!r}")
         if self.prior == "one-hot" and (self.basis == "none" or self.family == "categorical"):
@@ -140,6 +151,8 @@ class GlmHmmConfig:
             return basis.free(self.n_lags)
         if self.basis == "none":
             return None
+        if self.basis == "given":
+            return np.array(self.given_basis).T
         return basis.raised_cosine(self.n_lags, self.n_bases, spacing="log" if self.basis == "log-cosine" else "linear")
 
     def n_features(self, n_neurons: int) -> int:

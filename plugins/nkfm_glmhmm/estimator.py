@@ -23,8 +23,10 @@ class SwitchingGlm(BaseEstimator):  # type: ignore[misc] # scikit-learn has no t
     Parameters
     ----------
     n_states : int
-    family, link, basis, n_lags, n_bases, prior, ridge, stickiness, max_iter, tol :
+    family, link, n_lags, n_bases, prior, ridge, stickiness, max_iter, tol :
         As in `GlmHmmConfig` (`tol` is its `tolerance`).
+    basis : str or ndarray, shape (H, B)
+        Name of a basis of the history, or your own: row k multiplies lag k + 1.
     restarts : int
         Starts; the best by training evidence is kept.
     random_state : int
@@ -51,7 +53,7 @@ class SwitchingGlm(BaseEstimator):  # type: ignore[misc] # scikit-learn has no t
         *,
         family: str = "gaussian",
         link: str = "",
-        basis: str = "exponential",
+        basis: str | Array = "exponential",
         n_lags: int = 5,
         n_bases: int = 3,
         prior: str = "none",
@@ -72,7 +74,7 @@ class SwitchingGlm(BaseEstimator):  # type: ignore[misc] # scikit-learn has no t
     ) -> SwitchingGlm:
         """Fit to bins (M, F), with `y` (M,) or (M, N) as what is predicted, else `X` itself."""
         x = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
-        self._by_covariates = y is not None and self.basis == "none"
+        self._by_covariates = y is not None and isinstance(self.basis, str) and self.basis == "none"
         self._n_classes = int(np.max(np.asarray(y))) + 1 if self.family == "categorical" and y is not None else 2
         trials = self._trials(x, y, lengths)
         self.parameters_ = fit(trials, self._config(), restarts=self.restarts, seed=int(self.random_state or 0))
@@ -127,7 +129,8 @@ class SwitchingGlm(BaseEstimator):  # type: ignore[misc] # scikit-learn has no t
             n_states=self.n_states,
             family=self.family,  # type: ignore[arg-type]
             link=self.link,  # type: ignore[arg-type]
-            basis=self.basis,  # type: ignore[arg-type]
+            basis=self.basis if isinstance(self.basis, str) else "given",  # type: ignore[arg-type]
+            given_basis=() if isinstance(self.basis, str) else tuple(map(tuple, np.asarray(self.basis).T.tolist())),
             n_lags=self.n_lags,
             n_bases=self.n_bases,
             prior=self.prior,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Observation families: log-likelihood of one observation with its score and expected information in the predictor.
+"""Observation families: log-likelihood of one observation, and what makes its score and expected information.
 
 The choice among several classes is not here: its predictors belong together (`choice`).
 """
@@ -15,9 +15,6 @@ from nkfm_glmhmm.links import Link
 
 LEAST_SD = 1e-4
 """Floor of a Gaussian standard deviation, relative to that of all observations of the neuron."""
-
-Terms = tuple[Tensor, Tensor, Tensor]
-"""Log-likelihood, its derivative in the predictor and the expected negative second derivative; all (M, N)."""
 
 
 class Family(ABC):
@@ -46,8 +43,20 @@ class Family(ABC):
         return None
 
     @abstractmethod
-    def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
-        """Log-likelihood without its constant, score and information of observations at a predictor."""
+    def likelihood(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None, mean: Tensor, out: Tensor) -> None:
+        """Fill `mean`, and `out` with the log-likelihood without its constant, of observations at a predictor; all (M, N)."""
+
+    @abstractmethod
+    def variance(self, mean: Tensor, scale: Tensor | None) -> Tensor:
+        """Variance of an observation at its mean, (M, N)."""
+
+    def sensitivity(self, mean: Tensor, link: Link, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Slope of the mean in the predictor, and slope over variance; (M, N) each.
+
+        In every family here the score is (x - mean) times the second, the expected information their product.
+        """
+        slope = link.slope(mean)
+        return slope, slope / self.variance(mean, scale)
 
 
 class Poisson(Family):
@@ -63,12 +72,13 @@ class Poisson(Family):
         """Part that depends on the observations only."""
         return -torch.lgamma(x + 1)
 
-    def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
-        """Log-likelihood, score and information."""
-        mean, log_mean, slope = link(eta)
-        relative = slope / mean
-        likelihood = (log_mean * x).sub_(mean)
-        return likelihood, torch.addcmul(-slope, relative, x), relative.mul_(slope)
+    def likelihood(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None, mean: Tensor, out: Tensor) -> None:
+        """Fill mean and log-likelihood."""
+        link.log_mean(eta, link.mean(eta, mean), out).mul_(x).sub_(mean)
+
+    def variance(self, mean: Tensor, scale: Tensor | None) -> Tensor:
+        """The mean."""
+        return mean
 
 
 class Bernoulli(Family):
@@ -80,12 +90,18 @@ class Bernoulli(Family):
         """What stands against these observations."""
         return "" if bool(((x == 0) | (x == 1)).all()) else "observations must be 0 or 1"
 
-    def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
-        """Log-likelihood, score and information."""
-        p = eta.sigmoid()
-        likelihood = eta * x - eta.clamp(min=0)
-        likelihood -= eta.abs().neg_().exp_().log1p_()
-        return likelihood, x - p, p * (1 - p)
+    def likelihood(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None, mean: Tensor, out: Tensor) -> None:
+        """Fill mean and log-likelihood."""
+        torch.sigmoid(eta, out=mean)
+        torch.abs(eta, out=out).neg_().exp_().log1p_().add_(eta.clamp(min=0)).neg_().add_(eta * x)
+
+    def variance(self, mean: Tensor, scale: Tensor | None) -> Tensor:
+        """Of a choice."""
+        return mean * (1 - mean)
+
+    def sensitivity(self, mean: Tensor, link: Link, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Slope, which is the variance itself, and 1: also where a choice is certain."""
+        return self.variance(mean, scale), torch.ones_like(mean)
 
 
 class Gaussian(Family):
@@ -101,15 +117,16 @@ class Gaussian(Family):
         """Start of the dispersion."""
         return x.std(0, correction=0).clamp(min=LEAST_SD)
 
-    def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
-        """Log-likelihood, score and information."""
+    def likelihood(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None, mean: Tensor, out: Tensor) -> None:
+        """Fill mean and log-likelihood."""
         assert scale is not None
-        mean, _, slope = link(eta)
-        precision = scale**-2  # (N,)
-        error = x - mean
-        score = error * slope * precision
-        likelihood = error.square_().mul_(-0.5 * precision) - scale.log()
-        return likelihood, score, slope * slope * precision
+        link.mean(eta, mean)
+        torch.sub(x, mean, out=out).square_().mul_(-0.5 * scale**-2).sub_(scale.log())
+
+    def variance(self, mean: Tensor, scale: Tensor | None) -> Tensor:
+        """Of the neuron."""
+        assert scale is not None
+        return scale.square()
 
 
 class NegativeBinomial(Family):
@@ -129,16 +146,17 @@ class NegativeBinomial(Family):
         """Start of the dispersion."""
         return x.new_full((x.shape[1],), 5.0)
 
-    def terms(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None) -> Terms:
-        """Log-likelihood, score and information."""
+    def likelihood(self, x: Tensor, eta: Tensor, link: Link, scale: Tensor | None, mean: Tensor, out: Tensor) -> None:
+        """Fill mean and log-likelihood."""
         assert scale is not None
-        mean, log_mean, slope = link(eta)
-        both = mean + scale
-        log_both = both.log()
-        likelihood = torch.lgamma(x + scale) - torch.lgamma(scale) + scale * (scale.log() - log_both)
-        likelihood += x * (log_mean - log_both)
-        score = (x / mean - (x + scale) / both) * slope
-        return likelihood, score, slope * slope * scale / (mean * both)
+        log_both = (link.mean(eta, mean) + scale).log_()
+        link.log_mean(eta, mean, out).sub_(log_both).mul_(x)
+        out += torch.lgamma(x + scale) - torch.lgamma(scale) + scale * (scale.log() - log_both)
+
+    def variance(self, mean: Tensor, scale: Tensor | None) -> Tensor:
+        """Larger than the mean."""
+        assert scale is not None
+        return mean * (1 + mean / scale)
 
 
 FAMILIES: dict[str, Family] = {f.name: f for f in (Poisson(), Bernoulli(), Gaussian(), NegativeBinomial())}

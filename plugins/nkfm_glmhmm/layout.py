@@ -56,6 +56,11 @@ class Layout:
         """Bins of each chunk, (n,)."""
         return np.diff(np.append(self.first, self.n_bins))
 
+    @cached_property
+    def ending(self) -> dict[int, Index]:
+        """Chunks whose last step this is, by step."""
+        return {int(size) - 1: np.flatnonzero(self.size == size) for size in np.unique(self.size)}
+
     @property
     def _longest(self) -> int:
         return int(min(self.lengths.max(), max(8, round(1.2 * np.sqrt(self.n_bins / len(self.lengths) ** 0.5)))))
@@ -73,9 +78,11 @@ class Layout:
         return self.first[None] + np.maximum(self.size[None] - 1 - steps, 0)
 
     @cached_property
-    def real(self) -> npt.NDArray[np.bool_]:
-        """True where a step of `forward` or `backward` is no repetition, (L, n)."""
-        return np.asarray(np.arange(self.size.max())[:, None] < self.size[None])
+    def place(self) -> tuple[Index, Index, Index]:
+        """Chunk of every bin, and its step there in forward and in backward order, (M,) each."""
+        chunk = np.repeat(np.arange(len(self.size)), self.size)
+        step = np.arange(self.n_bins) - self.first[chunk]
+        return chunk, step, self.size[chunk] - 1 - step
 
     @cached_property
     def turns(self) -> tuple[Index, Index, npt.NDArray[np.bool_]]:

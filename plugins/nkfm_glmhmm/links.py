@@ -1,65 +1,111 @@
 """Link functions: what turns a linear predictor into a mean, with its logarithm and slope.
 
-Each is written so that the logarithm stays exact where the mean is tiny, and works in place on blocks that fit a cache.
+Each is written so that the logarithm stays exact where the mean is tiny, and fills buffers that fit a cache: one pass over
+memory costs as much as a transcendental function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
 from neurokit_fm.errors import UnknownName, did_you_mean
 
-Link = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
-"""Linear predictor to (mean, log of the mean, derivative of the mean), each of the same shape."""
-
 LOWEST, HIGHEST = -500.0, 300.0
 """Predictors are held within these, where a mean is still a float64 above 0; a likelihood is flat beyond."""
 
-EASY = (-10.0, 600.0)
-"""Predictors for which log(1 + exp(eta)) may be computed as it stands: 2e-12 relative, at worst."""
+EASY = (-16.0, 600.0)
+"""Predictors for which log(1 + exp(eta)) may be computed as it stands: 1e-9 relative, at worst."""
 
 SIGMOID_FLOOR = 1e-8
 """Least rate of the sigmoid link, counts a bin (arXiv:2310.15263, published code)."""
 
 
-def softplus(eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """log(1 + exp(eta)); for very negative predictors its logarithm is the predictor itself."""
-    low, high = eta.aminmax()
-    if low > EASY[0] and high < EASY[1]:  # nothing cancels or overflows: half the work
-        growth = eta.exp()
-        whole = growth + 1
-        mean = whole.log()
-        return mean, mean.log(), growth.div_(whole)
-    eta = eta.clamp(LOWEST)
-    mean = eta.abs().neg_().exp_().log1p_()
-    mean += eta.clamp(min=0)
-    return mean, mean.log(), eta.sigmoid_()
+class Link(ABC):
+    """One link; all tensors have the same shape."""
+
+    def __call__(self, eta: Tensor) -> Tensor:
+        """Mean at a predictor."""
+        return self.mean(eta, torch.empty_like(eta))
+
+    @abstractmethod
+    def mean(self, eta: Tensor, out: Tensor) -> Tensor:
+        """Mean at a predictor, into `out`."""
+
+    def log_mean(self, eta: Tensor, mean: Tensor, out: Tensor) -> Tensor:
+        """Logarithm of a mean that `mean` has filled, into `out`."""
+        return torch.log(mean, out=out)
+
+    @abstractmethod
+    def slope(self, mean: Tensor) -> Tensor:
+        """Derivative of the mean in the predictor, where the mean is this."""
 
 
-def exponential(eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class Softplus(Link):
+    """log(1 + exp(eta))."""
+
+    def mean(self, eta: Tensor, out: Tensor) -> Tensor:
+        """Mean, into `out`."""
+        low, high = eta.aminmax()
+        torch.exp(eta, out=out).add_(1).log_()
+        if low < EASY[0] or high > EASY[1]:  # few, and each would cancel or overflow
+            hard = (eta < EASY[0]) | (eta > EASY[1])
+            there = eta[hard].clamp(LOWEST)
+            out[hard] = there.abs().neg().exp().log1p() + there.clamp(min=0)
+        return out
+
+    def slope(self, mean: Tensor) -> Tensor:
+        """1 - exp(-mean)."""
+        slope = torch.neg(mean).exp_().neg_().add_(1)
+        if float(mean.min()) < 1e-7:  # few, and each would cancel
+            tiny = mean < 1e-7
+            slope[tiny] = -torch.expm1(-mean[tiny])
+        return slope
+
+
+class Exponential(Link):
     """exp(eta)."""
-    eta = eta.clamp(LOWEST, HIGHEST)
-    mean = eta.exp()
-    return mean, eta, mean
+
+    def mean(self, eta: Tensor, out: Tensor) -> Tensor:
+        """Mean, into `out`."""
+        return torch.clamp(eta, LOWEST, HIGHEST, out=out).exp_()
+
+    def log_mean(self, eta: Tensor, mean: Tensor, out: Tensor) -> Tensor:
+        """The predictor itself."""
+        return torch.clamp(eta, LOWEST, HIGHEST, out=out)
+
+    def slope(self, mean: Tensor) -> Tensor:
+        """The mean itself."""
+        return mean
 
 
-def sigmoid(eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class Sigmoid(Link):
     """Logistic function between 1e-8 and 1: a rate below one event a bin, so that simulations cannot explode."""
-    share = eta.sigmoid()
-    slope = share * (1 - share) * (1 - SIGMOID_FLOOR)
-    mean = share.mul_(1 - SIGMOID_FLOOR).add_(SIGMOID_FLOOR)
-    return mean, mean.log(), slope
+
+    def mean(self, eta: Tensor, out: Tensor) -> Tensor:
+        """Mean, into `out`."""
+        return torch.sigmoid(eta, out=out).mul_(1 - SIGMOID_FLOOR).add_(SIGMOID_FLOOR)
+
+    def slope(self, mean: Tensor) -> Tensor:
+        """Of the part above the floor."""
+        return (mean - SIGMOID_FLOOR) * (1 - mean) / (1 - SIGMOID_FLOOR)
 
 
-def linear(eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The predictor itself; its logarithm is only defined where it is positive."""
-    return eta, eta.clamp(min=1e-300).log(), torch.ones_like(eta)
+class Linear(Link):
+    """The predictor itself."""
+
+    def mean(self, eta: Tensor, out: Tensor) -> Tensor:
+        """Mean, into `out`."""
+        return out.copy_(eta)
+
+    def slope(self, mean: Tensor) -> Tensor:
+        """1."""
+        return torch.ones_like(mean)
 
 
-LINKS: dict[str, Link] = {"softplus": softplus, "exp": exponential, "sigmoid": sigmoid, "linear": linear}
+LINKS: dict[str, Link] = {"softplus": Softplus(), "exp": Exponential(), "sigmoid": Sigmoid(), "linear": Linear()}
 """Every link by the name a configuration uses."""
 
 
@@ -68,7 +114,7 @@ def link(name: str) -> Link:
 
     Examples
     --------
-    >>> link("softplus")(torch.zeros(1, dtype=torch.float64))[0]
+    >>> link("softplus")(torch.zeros(1, dtype=torch.float64))
     tensor([0.6931], dtype=torch.float64)
     """
     if name not in LINKS:

@@ -7,6 +7,8 @@ products and one Gram matrix a state, nothing is computed twice. float64 through
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,10 +20,10 @@ from nkfm_glmhmm.links import Link
 from nkfm_glmhmm.newton import direction
 from nkfm_glmhmm.priors import WeightPrior
 
-BLOCK = 32_768
+BLOCK = 65536
 """Elements of one block of (bins, neurons): 256 kB."""
 
-NEGLIGIBLE = 1e-10
+NEGLIGIBLE = 1e-8
 """Bins in which a state is less probable than this do not enter its gradient. They do enter its objective."""
 
 INTERCEPT_PRECISION = 1e-3
@@ -74,8 +76,8 @@ class Population:
         self.sizes = weights.new_ones((states, neurons))  # step lengths that were accepted last
         self.unseen = torch.from_numpy(~trials.seen) if not trials.seen.all() else None
         self.constant = family.constant(trials.x).sum(1)  # (M,)
-        self.terms = torch.empty((3, states, bins, neurons), dtype=torch.float64)  # likelihood, score, information
         self.rows = max(64, BLOCK // neurons)
+        self.likelihood, self.mean = torch.empty((2, states, bins, neurons), dtype=torch.float64)
         self.totals = torch.empty((states, bins), dtype=torch.float64)
         self._evaluate()
 
@@ -119,59 +121,78 @@ class Population:
         self.prior.update(self.weights[:, :-1])
 
     def _evaluate(self, chosen: Tensor | None = None) -> None:
-        """Fill `terms` and `totals` for the current weights, of all or some (S, N) neurons."""
+        """Fill `likelihood`, `mean` and `totals` for the current weights, of all or some (S, N) neurons."""
         for s in range(len(self.weights)):
-            columns = None if chosen is None else chosen[s].nonzero()[:, 0]
-            if columns is not None and not len(columns):
-                continue
-            if columns is not None:
-                self._evaluate_some(s, columns)
-                continue
-            scale = None if self.scale is None else self.scale[s]
-            for first in range(0, len(self.design), self.rows):
-                part = slice(first, first + self.rows)
-                eta = self.design[part] @ self.weights[s]
-                for k, made in enumerate(self.family.terms(self.trials.x[part], eta, self.link, scale)):
-                    self.terms[k, s, part] = made
-                torch.sum(self.terms[0, s, part], 1, out=self.totals[s, part])
+            if chosen is None or bool(chosen[s].all()):
+                self._evaluate_all(s)
+            elif bool(chosen[s].any()):
+                self._evaluate_some(s, chosen[s].nonzero()[:, 0])
+
+    def _evaluate_all(self, s: int) -> None:
+        """Every neuron of one state."""
+        scale = None if self.scale is None else self.scale[s]
+        eta = torch.empty_like(self.mean[s, : self.rows])
+        for first in range(0, len(self.design), self.rows):
+            part = slice(first, first + self.rows)
+            x, mean, out = self.trials.x[part], self.mean[s, part], self.likelihood[s, part]
+            here = torch.mm(self.design[part], self.weights[s], out=eta[: len(x)])
+            self.family.likelihood(x, here, self.link, scale, mean, out)
+            torch.sum(out, 1, out=self.totals[s, part])
 
     def _evaluate_some(self, s: int, columns: Tensor) -> None:
-        """The same for a few neurons of one state."""
+        """A few neurons of one state."""
         scale = None if self.scale is None else self.scale[s, columns]
         w = self.weights[s][:, columns]
         rows = max(64, BLOCK // len(columns))
         for first in range(0, len(self.design), rows):
             part = slice(first, first + rows)
-            made = self.family.terms(self.trials.x[part][:, columns], self.design[part] @ w, self.link, scale)
-            self.totals[s, part] += (made[0] - self.terms[0, s, part][:, columns]).sum(1)
-            for k in range(3):
-                self.terms[k, s, part, columns] = made[k]
+            eta = self.design[part] @ w
+            mean, out = torch.empty((2, *eta.shape), dtype=eta.dtype)
+            self.family.likelihood(self.trials.x[part, columns], eta, self.link, scale, mean, out)
+            self.totals[s, part] += (out - self.likelihood[s, part, columns]).sum(1)
+            self.mean[s, part, columns], self.likelihood[s, part, columns] = mean, out
 
     def _direction(self, weight: Tensor) -> Tensor:
         states, width, neurons = self.weights.shape
         gradient = torch.zeros_like(self.weights)
         gram = self.weights.new_zeros((states, width, width))
         information = self.weights.new_zeros((states, neurons))
+        one = self.weights.new_ones(neurons)
         for s in range(states):
-            keep = (weight[s] > NEGLIGIBLE).nonzero()[:, 0]
-            every = len(keep) > 0.8 * len(self.design)
-            for first in range(0, len(self.design) if every else len(keep), self.rows):
-                rows = slice(first, first + self.rows) if every else keep[first : first + self.rows]
-                x, g = self.design[rows], weight[s, rows][:, None]
-                gradient[s].addmm_(x.T, self.terms[1, s, rows] * g)
-                h = self.terms[2, s, rows] * g  # (rows, N)
-                information[s] += h.sum(0)
-                gram[s].addmm_(x.T, x * h.mean(1, keepdim=True))
-        mean = information.mean(1, keepdim=True).clamp(min=1e-30)
+            scale = None if self.scale is None else self.scale[s]
+            for design, x, mean, own in self._probable(s, weight[s]):
+                slope, ratio = self.family.sensitivity(mean, self.link, scale)
+                ratio *= own[:, None]
+                gradient[s].addmm_(design.T, (x - mean).mul_(ratio))
+                ratio *= slope
+                information[s] += ratio.sum(0)
+                gram[s].addmm_(design.T, design * (ratio @ one)[:, None])
+        mean_information = information.mean(1, keepdim=True).clamp(min=1e-30)
         gradient[:, :-1] += self.prior.gradient(self.weights[:, :-1])
         gradient[:, -1] -= INTERCEPT_PRECISION * self.weights[:, -1] / (states if self.shared_bias else 1)
-        own = INTERCEPT_PRECISION / (states if self.shared_bias else 1)
-        scale = information / mean
-        return direction(gram, scale, gradient, self.prior.precision, own, self.free, self.shared_bias)
+        precision = INTERCEPT_PRECISION / (states if self.shared_bias else 1)
+        return direction(
+            gram / neurons,
+            information / mean_information,
+            gradient,
+            self.prior.precision,
+            precision,
+            self.free,
+            self.shared_bias,
+        )
+
+    def _probable(self, s: int, weight: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Design, observations, means and weights of the bins where a state is possible, a block at a time."""
+        keep = (weight > NEGLIGIBLE).nonzero()[:, 0]
+        every = len(keep) > 0.8 * len(weight)  # picking rows costs more than it saves
+        for first in range(0, len(weight) if every else len(keep), self.rows):
+            part = slice(first, first + self.rows)
+            whole = self.design, self.trials.x, self.mean[s], weight
+            yield tuple(a[part] if every else a.index_select(0, keep[part]) for a in whole)  # type: ignore[misc]
 
     def _objective(self, weight: Tensor, chosen: Tensor | None = None, known: Tensor | None = None) -> Tensor:
         """Penalised expected log-likelihood of each state and neuron (S, N); shared over states with a shared bias."""
-        value = torch.bmm(weight[:, None], self.terms[0])[:, 0]  # (S, N)
+        value = torch.bmm(weight[:, None], self.likelihood)[:, 0]  # (S, N)
         value = value - self.prior.penalty(self.weights[:, :-1])
         bias = 0.5 * INTERCEPT_PRECISION * self.weights[:, -1].square()
         value = value - bias / (len(bias) if self.shared_bias else 1)
@@ -182,7 +203,9 @@ class Population:
         assert self.scale is not None
         if self.family.name == "gaussian":
             assert self.usual is not None
-            squares = torch.stack([w @ self._squared_error(s) for s, w in enumerate(weight)])  # (S, N)
+            squares = torch.stack(
+                [w @ (self.trials.x - mean).square() for w, mean in zip(weight, self.mean, strict=True)]
+            )
             squares += VARIANCE_COUNT * VARIANCE_SHARE * self.usual.square()
             self.scale = (squares / (weight.sum(1)[:, None] + VARIANCE_COUNT)).sqrt()
             self._evaluate()
@@ -196,7 +219,3 @@ class Population:
             best, value = torch.where(better, self.scale, best), torch.where(better, now, value)
         self.scale = best
         self._evaluate()
-
-    def _squared_error(self, state: int) -> Tensor:
-        mean = self.link(self.design @ self.weights[state])[0]
-        return (self.trials.x - mean).square()

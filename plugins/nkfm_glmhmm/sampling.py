@@ -66,7 +66,7 @@ def sample(
         history = np.zeros(0) if kernels is None else (recent.T @ kernels).ravel()
         features = np.concatenate([history, outside[t], [1.0]])
         eta = features @ weights[path[t]]
-        mean = to_mean(torch.from_numpy(eta))[0].numpy()
+        mean = to_mean(torch.from_numpy(eta)).numpy()
         if config.family == "gaussian":
             assert parameters.scale is not None
             x[lags + t] = mean + parameters.scale[path[t]].numpy() * rng.standard_normal(neurons)

@@ -2,7 +2,10 @@
 
 from neurokit_fm import Entry, hookimpl
 
-LICENCE = "brain-bzh responsible-use agreement (gated; no redistribution of weights or derivatives)"
+LICENCE = (
+    "brain-bzh responsible-use agreement: no re-identification, surveillance or discrimination; no redistribution of weights "
+    "or derivatives"
+)
 
 
 @hookimpl
@@ -26,6 +29,7 @@ def register_weights() -> list[Entry]:
             summary="REVE base, 69.2 M parameters, pretrained on 61,415 h of EEG",
             paper="arXiv:2510.21585",
             licence=LICENCE,
+            gated=True,
         ),
         Entry(
             name="reve-large",
@@ -33,5 +37,6 @@ def register_weights() -> list[Entry]:
             summary="REVE large, 390.0 M parameters, pretrained on 61,415 h of EEG",
             paper="arXiv:2510.21585",
             licence=LICENCE,
+            gated=True,
         ),
     ]

@@ -14,5 +14,6 @@ def register_weights() -> list[Entry]:
             summary="Small masked autoencoder for EEG and MEG, comes with the package",
             paper="arXiv:2510.21585 (the method)",
             licence=LICENCE,
+            commercial=True,
         )
     ]

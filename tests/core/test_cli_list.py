@@ -45,5 +45,18 @@ def test_a_kind_nobody_offers_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("commands") == "No plugin offers commands.\n"
 
 
+def test_the_commercial_filter_keeps_what_the_licence_allows() -> None:
+    found = json.loads(run("--commercial", "--json"))
+    assert set(found) == {"datasets", "weights"}
+    assert "finger-movements" in [entry["name"] for entry in found["datasets"]]
+    assert all(entry["commercial"] for entries in found.values() for entry in entries)
+    header, *rows = run("weights").splitlines()
+    assert "gated" in header.split()
+    gated = [row.split()[0] for row in rows if " yes" in row]
+    assert {"reve-base", "reve-large"} <= set(gated)
+    assert "reve-base" not in run("weights", "--commercial")
+    assert CliRunner().invoke(list_names, ["models", "--commercial"]).exit_code == 2
+
+
 def test_two_formats_at_once_are_wrong_usage() -> None:
     assert CliRunner().invoke(list_names, ["--json", "--markdown"]).exit_code == 2

@@ -323,6 +323,9 @@ def test_a_recipe_probes_further_trains_and_distils(tmp_path: Path) -> None:
     assert log.count('"event": "probe"') == 1
     assert '"n_test": 100' in log
     base = str(tmp_path / "base" / "model")
+    card = (tmp_path / "base" / "model" / "README.md").read_text()
+    assert "type: balanced_accuracy" in card
+    assert '"steps": 2' in card
     on = {"data": SELF["data"], "train": SELF["train"], "init": base}
     history = carry_out(Recipe.of(**on, out=str(tmp_path / "student"), distil={"teacher": base}))
     assert history.parts["distance"][0] == 0.0
@@ -330,6 +333,7 @@ def test_a_recipe_probes_further_trains_and_distils(tmp_path: Path) -> None:
     model = nkfm.load_model(tmp_path / "student" / "model")
     assert model.load_report is not None
     assert model.load_report.fingerprint is not None
+    assert str(tmp_path) not in (tmp_path / "student" / "model" / "README.md").read_text()
 
 
 def test_self_pretraining_never_sees_test_trials_or_labels(monkeypatch: pytest.MonkeyPatch) -> None:

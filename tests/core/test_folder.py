@@ -13,8 +13,8 @@ import torch
 import neurokit_fm as nkfm
 from neurokit_fm import fingerprint
 from neurokit_fm.errors import ConfigError, StoreError, UnknownName, WeightsError
-from neurokit_fm.folder import load_folder
 from neurokit_fm.heads import HeadConfig
+from neurokit_fm.hub.folder import load_folder
 from nkfm_reve.config import CONTRACT, ReveConfig
 from nkfm_reve.model import Reve
 

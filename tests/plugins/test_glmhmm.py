@@ -333,6 +333,9 @@ def test_a_graph_is_a_mask_or_a_prior_by_neuron_name():
         ({"family": "gamma"}, "family must be one of"),
         ({"family": "bernoulli", "link": "exp"}, "goes with the links sigmoid"),
         ({"prior": "one-hot", "basis": "none"}, "needs a basis"),
+        ({"basis": "given"}, "rows of the same number of lags"),
+        ({"basis": "given", "given_basis": ((1.0, 0.5), (1.0,))}, r"rows of \[1, 2\] lags"),
+        ({"given_basis": ((1.0, 0.5),)}, "goes with basis='given'"),
         ({"concentration": 0.5}, "concentration must be >= 1"),
     ],
 )

@@ -1,9 +1,15 @@
 """The estimator over arrays: scikit-learn's own checks, and behavioural models."""
 
+import json
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from neurokit_fm.config import read_config, write_config
+from nkfm_glmhmm import basis
+from nkfm_glmhmm.config import GlmHmmConfig
 from nkfm_glmhmm.estimator import SwitchingGlm
 
 SEQUENTIAL = "rows are bins in order: the state of one depends on its neighbours"
@@ -61,3 +67,13 @@ def test_wrong_lengths_and_missing_targets_are_named():
     model.fit(x, y)
     with pytest.raises(ValueError, match="its states need y as well"):
         model.predict(x)
+
+
+def test_a_basis_of_ones_own() -> None:
+    x = np.random.default_rng(0).poisson(1.0, size=(300, 2)).astype(float)
+    own = basis.raised_cosine(6, 3)
+    by_name = SwitchingGlm(1, family="poisson", basis="log-cosine", n_lags=6, n_bases=3).fit(x)
+    given = clone(SwitchingGlm(1, family="poisson", basis=own)).fit(x)
+    np.testing.assert_allclose(given.coef_, by_name.coef_)
+    again = read_config(GlmHmmConfig, json.loads(json.dumps(write_config(given._config()))))
+    np.testing.assert_array_equal(again.kernels(), own)

@@ -76,7 +76,7 @@ def test_basis_model(name):
     bias = g["model._bias"].double().expand(config["S"], config["N"])
     weights = torch.cat([g["model._weight"].double().mT, bias[:, None]], 1)  # (S, N + 1, N)
     eta = torch.cat([trials.design, torch.ones(r * t, 1)], 1) @ weights
-    rates = LINKS[config["link"]](eta)[0]
+    rates = LINKS[config["link"]](eta)
     near(rates.unflatten(1, (r, t)).transpose(0, 1), g["output.rates"])
     emission = Population(trials, FAMILIES["poisson"], LINKS[config["link"]], weights, Ridge(0.0))
     log_lik = emission.log_likelihood()

@@ -44,7 +44,7 @@ class WeightsCase(Case):
 
 
 def describes(case: WeightsCase) -> None:
-    """The target says whose weights they are: repository or folder, page, licence as in the entry, paper, parameters."""
+    """The target says whose weights they are: repository or folder, page, licence and gate, paper, parameters."""
     found = case.target
     shipped = isinstance(found, ShippedWeights)
     kinds = "use `neurokit_fm.PublishedWeights` or `neurokit_fm.checkpoints.ShippedWeights`"
@@ -57,9 +57,9 @@ def describes(case: WeightsCase) -> None:
     expect(found.parameters > 0, f"parameters = {found.parameters}", "give the published number")
     if shipped:
         return
+    expect(found.gated == case.entry.gated, f"gated: {found.gated} and {case.entry.gated}", "say the same in both")
     wrong = [name for name, value in found.sha256.items() if not re.fullmatch("[0-9a-f]{64}", value)]
     expect(not wrong, f"sha256 of {', '.join(wrong)}", "give 64 hexadecimal digits, lower case")
-    expect(found.weights_file.endswith(".safetensors"), found.weights_file, "only safetensors are opened")
 
 
 def contract(case: WeightsCase) -> None:

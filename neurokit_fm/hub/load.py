@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurokit_fm.checkpoints import LoadReport, PublishedWeights, ShippedWeights, digest
+from neurokit_fm.checkpoints import PublishedWeights, ShippedWeights
 from neurokit_fm.contract import Contract, read_contract
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
-from neurokit_fm.folder import CARD, CONFIG, FINGERPRINT, WEIGHTS, load_folder, read_json, read_tensors
+from neurokit_fm.hub.download import fetch, split_ref
+from neurokit_fm.hub.folder import CONFIG, FILES, load_folder
+from neurokit_fm.hub.header import read_json
+from neurokit_fm.hub.published import load_published
 from neurokit_fm.registry import weights
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ def load_model(
     elif name in weights:
         known = weights.load(name)
         shipped = isinstance(known, ShippedWeights)
-        model, report = load_folder(known.folder) if shipped else _load_published(known, token)
-    elif name.count("/") == 1 and not name.startswith((".", "/")):
-        repo, _, revision = name.partition("@")
-        model, report = load_folder(_download(repo, revision or "main", [CONFIG, WEIGHTS, FINGERPRINT, CARD], token))
+        model, report = load_folder(known.folder) if shipped else load_published(known, token)
+    elif (found := split_ref(name)) is not None:
+        model, report = load_folder(fetch(*found, FILES, token))
     else:
         raise UnknownName(
             f"no model {name!r}: not a folder, not in the catalogue, not owner/name on the Hub."
@@ -103,9 +103,8 @@ def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> C
         if isinstance(known, PublishedWeights):
             return known.contract
         values, source = read_json(known.folder / CONFIG), str(known.folder / CONFIG)
-    elif name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith(".json"):
-        repo, _, revision = name.partition("@")
-        values, source = read_json(_download(repo, revision or "main", [CONFIG], token) / CONFIG), name
+    elif (asked := split_ref(name)) is not None and not name.endswith(".json"):
+        values, source = read_json(fetch(*asked, [CONFIG], token) / CONFIG), name
     else:
         raise UnknownName(
             f"no contract {name!r}: not a JSON file, not a model folder, not in the catalogue, not owner/name on the "
@@ -115,56 +114,3 @@ def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> C
     if not isinstance(found, dict) or "layout" not in found:
         raise WeightsError(f"{source} holds no contract: neither it nor its 'contract' names a layout")
     return read_contract(found)
-
-
-def _load_published(published: PublishedWeights, token: str | None) -> tuple[Model, LoadReport]:
-    files = [published.config_file, published.weights_file]
-    folder = _download(published.repo, published.revision, files, token, published.page if published.gated else None)
-    for name, expected in published.sha256.items():
-        found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        if found != expected:
-            raise WeightsError(
-                f"{published.repo}: {name} has sha256 {found}, expected {expected}; delete the cached file"
-            )
-    module, _, function = published.converter.partition(":")
-    state = read_tensors(folder / published.weights_file)
-    model: Model = getattr(importlib.import_module(module), function)(read_json(folder / published.config_file), state)
-    found_parameters = model.count_parameters()
-    if found_parameters != published.parameters:
-        raise WeightsError(f"{published.repo}: {found_parameters:,} parameters, published are {published.parameters:,}")
-    model.contract = published.contract
-    return model, LoadReport(tensors=len(state), parameters=found_parameters, sha256=digest(state))
-
-
-def _download(repo: str, revision: str, files: list[str], token: str | None, page: str | None = None) -> Path:
-    """Fetch files of one revision into the Hub's cache and return the folder; honours ``HF_HUB_OFFLINE``."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=files, token=token))
-    except GatedRepoError as err:
-        raise WeightsError(
-            f"{repo} is gated: accept its terms at {page or 'its page on the Hub'}, then run `hf auth login` and try again"
-        ) from err
-    except RevisionNotFoundError as err:
-        raise WeightsError(f"{repo} has no revision {revision!r}") from err
-    except RepositoryNotFoundError as err:
-        raise WeightsError(
-            f"{repo}: no such repository, or a private one; check the name, or run `hf auth login`"
-        ) from err
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as err:
-        raise WeightsError(
-            f"{repo}@{revision} is not in the local cache and the Hub cannot be reached; connect once, or give a folder"
-        ) from err
-    except (HfHubHTTPError, OSError) as err:
-        raise WeightsError(
-            f"{repo}: download failed ({type(err).__name__}: {err}); try again, finished files are kept"
-        ) from err

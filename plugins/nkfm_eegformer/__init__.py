@@ -1,0 +1,1 @@
+"""EEGFormer: brain signals as sequences of spectral codes that can be read."""
