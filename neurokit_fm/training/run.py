@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -43,7 +44,9 @@ from neurokit_fm.training.sources import Mixture, Source, WindowSource, pools
 
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE = "out log_every save_every keep tensorboard evaluate schedule train.steps train.accumulate train.device".split()
+MAY_CHANGE = re.compile(
+    r"(out|log_every|save_every|keep|tensorboard|evaluate|schedule|train\.(steps|accumulate|device))(\.|$)"
+)
 """Settings with which a run may go on although it began with others; `accumulate`, so that it can move to another number
 of processes."""
 
@@ -236,8 +239,7 @@ def _last(out: Path, recipe: Recipe, resume: str) -> checkpoints.Checkpoint | No
     changed = [
         f"{key}: {_flat(before).get(key)!r} -> {_flat(now).get(key)!r}"
         for key in sorted({*_flat(before), *_flat(now)})
-        if _flat(before).get(key) != _flat(now).get(key)
-        and not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
+        if _flat(before).get(key) != _flat(now).get(key) and not MAY_CHANGE.match(key)
     ]
     if changed:
         lines = "\n".join(f"  - {line}" for line in changed)
