@@ -68,7 +68,8 @@ def place(
 
     Positions already in `frame` are kept, and those of coils in the device frame are carried to the head frame by
     `dev_head_t` (4, 4). Otherwise the name decides; sensors whose name is unknown there are carried
-    over by the rigid motion (rotation and shift, Kabsch) that best maps the sensors known in both frames.
+    over by the rigid motion (rotation and shift, Kabsch) that best maps the sensors known in both frames. In the frame
+    ``"native"`` every sensor stays where it was measured; electrodes without a place get one in the head frame.
 
     Raises
     ------
@@ -79,6 +80,8 @@ def place(
     if channels.frame == "device" and frame == "head" and dev_head_t is not None:
         channels = _to_head(channels, dev_head_t)
         steps.append(f"{len(channels)} positions moved from the device to the head frame by the recording's dev_head_t")
+    asked, modality = frame, modality.partition("+")[0]
+    frame = frame if frame != "native" else "head" if channels.frame == "unknown" else channels.frame
     position = channels.position.copy() if channels.frame == frame else np.full((len(channels), 3), np.nan)
     lacking = _unknown(position)
     if lacking.any():
@@ -107,7 +110,7 @@ def place(
             "set positions, rename them to 10-05 names, mark them bad or drop them (`nkfm embed --drop`)"
             f"{plugins().hint().rstrip('.')}"
         )
-    return replace(channels, position=position, frame=frame), steps
+    return replace(channels, position=position, frame=asked), steps
 
 
 def _to_head(channels: Channels, dev_head_t: npt.ArrayLike) -> Channels:

@@ -28,7 +28,8 @@ class SeriesContract(Contract):
     Attributes
     ----------
     modality : str
-        Which signal of a recording is meant; ``"eeg|meg"`` is the EEG, or where there is none the MEG.
+        Which signal of a recording is meant. ``"eeg|meg"``: the EEG, or where there is none the MEG; ``"eeg+meg"``: either
+        or both, joined.
     sfreq : float, Hz
     min_sfreq : float, Hz
         Lowest rate accepted; between the two a signal is resampled up and simply lacks the highest frequencies.
@@ -50,8 +51,9 @@ class SeriesContract(Contract):
         Exactly these, in this order; empty = any.
     max_channels : int or None
     frame : str or None
-        Coordinate frame of positions; None = the model does not look at them. Coils are carried from the device to the
-        head frame by the recording's own ``dev_head_t``.
+        Coordinate frame of positions; ``"native"``: each sensor's own, as it was measured (EEG head, MEG device). None =
+        the model does not look at them. Coils are carried from the device to the head frame by the recording's own
+        ``dev_head_t`` where ``"head"`` is asked for.
     """
 
     layout: ClassVar[str] = "series"
@@ -112,7 +114,7 @@ class SeriesContract(Contract):
         self.require(recording)
         name, series = recording.series(self.modality)
         series, words = self._arrange(recording, series)
-        steps = self._steps(series)
+        steps = Steps.plan(series, self)
         done = condition(series, steps)
         events = replace(recording.events, onset=carry(recording.events.onset, series, done))
         return replace(
@@ -129,12 +131,12 @@ class SeriesContract(Contract):
             return "\n".join([f"{recording.title} cannot be used:", *(f"  - {p}" for p in problems)])
         _, series = recording.series(self.modality)
         series, words = self._arrange(recording, series)
-        lines = [*words, *self._steps(series).words()]
+        lines = [*words, *Steps.plan(series, self).words()]
         return "\n".join([f"{recording.title}:", *(f"  {i}. {line}" for i, line in enumerate(lines, 1))])
 
     def _sensors(self, series: TimeSeries) -> npt.NDArray[np.int64]:
         """Rows that are sensors of the modality and not bad, or exactly the contract's channels."""
-        kinds = modalities.load(series.modality).kinds
+        kinds = [kind for word in series.modality.split("+") for kind in modalities.load(word).kinds]
         if self.channels:
             return series.channels.rows(self.channels)
         fits = np.array([kind in kinds for kind in series.channels.kind], dtype=bool) & ~series.channels.bad
@@ -153,18 +155,6 @@ class SeriesContract(Contract):
             )
             return replace(series, channels=channels), [*words, *steps]
         return series, words
-
-    def _steps(self, series: TimeSeries) -> Steps:
-        return Steps.plan(
-            series,
-            sfreq=self.sfreq,
-            band=self.band,
-            notch=self.notch,
-            average=self.reference == "average",
-            scale=self.unit_scale,
-            zscore=self.normalise == "zscore",
-            clip=self.clip,
-        )
 
     def _check_shape(self, recording: Recording, series: TimeSeries, rows: npt.NDArray[np.int64]) -> list[Problem]:
         problems = []
@@ -216,9 +206,9 @@ class SeriesContract(Contract):
                     "mark them bad or drop them (`nkfm embed --drop`)",
                 )
             )
-        modality = modalities.load(series.modality)
+        parts = [modalities.load(word) for word in series.modality.split("+")]
         for sensor_type in dict.fromkeys(series.channels.sensor_type[i] for i in rows):
-            usual = modality.plausible(sensor_type)
+            usual = next(filter(None, (part.plausible(sensor_type) for part in parts)), None)
             mine = np.array([series.channels.sensor_type[i] == sensor_type for i in rows]) & ~found.flat & ~broken
             if usual is None or not mine.any():
                 continue

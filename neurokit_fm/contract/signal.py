@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.contract.quality import blocks
 from neurokit_fm.data.series import TimeSeries
+
+if TYPE_CHECKING:
+    from neurokit_fm.contract.series import SeriesContract
 
 HELD_BYTES = 256 << 20
 """Largest block of samples (float64) held while conditioning, and largest result kept in memory."""
@@ -26,8 +29,8 @@ class Steps:
 
     Attributes
     ----------
-    average : bool
-        Subtract the mean over channels at each sample.
+    contract : SeriesContract
+        Whose reference, rate, scale, normalisation and clipping apply as they are.
     notch : tuple of float, Hz
     low, high : float or None, Hz
         Band edges that apply at this rate.
@@ -35,12 +38,10 @@ class Steps:
         Runs are too short for the high-pass: their mean is subtracted instead.
     up, down : int
         Resampling ratio.
-    sfreq_in, sfreq_out, scale : float
-    zscore : bool
-    clip : float or None
+    sfreq_in : float, Hz
     """
 
-    average: bool
+    contract: SeriesContract
     notch: tuple[float, ...]
     low: float | None
     high: float | None
@@ -48,49 +49,32 @@ class Steps:
     up: int
     down: int
     sfreq_in: float
-    sfreq_out: float
-    scale: float
-    zscore: bool
-    clip: float | None
 
     @classmethod
-    def plan(
-        cls,
-        series: TimeSeries,
-        *,
-        sfreq: float,
-        band: tuple[float, float] | None,
-        notch: tuple[float, ...],
-        average: bool,
-        scale: float,
-        zscore: bool,
-        clip: float | None,
-    ) -> Steps:
+    def plan(cls, series: TimeSeries, contract: SeriesContract) -> Steps:
         """Decide what applies to this signal: edges beyond its Nyquist frequency and filters longer than its runs do not."""
+        band = contract.band
         nyquist = series.sfreq / 2
         shortest = min(stop - start for start, stop in series.runs()) / series.sfreq
         low = band[0] if band and band[0] > 0 else None
         high = band[1] if band and band[1] < nyquist - 0.1 else None
         too_short = low is not None and shortest < 3.3 / min(max(low / 4, 2.0), low)  # length of the FIR, seconds
-        ratio = Fraction(sfreq / series.sfreq).limit_denominator(2000)
+        ratio = Fraction(contract.sfreq / series.sfreq).limit_denominator(2000)
         return cls(
-            average=average,
-            notch=tuple(f for f in notch if f < nyquist - 1 and shortest >= 7.0),
+            contract=contract,
+            notch=tuple(f for f in contract.notch if f < nyquist - 1 and shortest >= 7.0),
             low=None if too_short else low,
             high=None if high is None or shortest < 3.3 / min(max(high / 4, 2.0), nyquist - high) else high,
             remove_mean=too_short,
             up=ratio.numerator,
             down=ratio.denominator,
             sfreq_in=series.sfreq,
-            sfreq_out=sfreq,
-            scale=scale,
-            zscore=zscore,
-            clip=clip,
         )
 
     def words(self) -> list[str]:
         """One line a step."""
-        lines = ["average reference"] if self.average else []
+        c = self.contract
+        lines = ["average reference"] if c.reference == "average" else []
         lines += [f"notch at {', '.join(f'{f:g}' for f in self.notch)} Hz"] if self.notch else []
         if self.low is not None or self.high is not None:
             low, high = f"{self.low or 0:g}", f"{self.high:g}" if self.high else f"{self.sfreq_in / 2:g} (Nyquist)"
@@ -98,12 +82,12 @@ class Steps:
         if self.remove_mean:
             lines.append("mean of each run removed (runs are too short for the high-pass filter)")
         if self.up != self.down:
-            lines.append(f"resample {self.sfreq_in:g} to {self.sfreq_out:g} Hz (polyphase)")
-            if self.sfreq_out > self.sfreq_in:
+            lines.append(f"resample {self.sfreq_in:g} to {c.sfreq:g} Hz (polyphase)")
+            if c.sfreq > self.sfreq_in:
                 lines[-1] += f"; the signal holds nothing above {self.sfreq_in / 2:g} Hz"
-        lines += [f"multiply by {self.scale:g}"] if self.scale != 1 else []
-        lines += ["z-score of each channel over the recording"] if self.zscore else []
-        lines += [f"clip to +-{self.clip:g}"] if self.clip is not None else []
+        lines += [f"multiply by {c.unit_scale:g}"] if c.unit_scale != 1 else []
+        lines += ["z-score of each channel over the recording"] if c.normalise == "zscore" else []
+        lines += [f"clip to +-{c.clip:g}"] if c.clip is not None else []
         return lines
 
 
@@ -116,13 +100,13 @@ def condition(series: TimeSeries, steps: Steps) -> TimeSeries:
     Returns
     -------
     TimeSeries
-        float32, at ``steps.sfreq_out``.
+        float32, at the contract's rate.
     """
     runs = [stop - start for start, stop in series.runs()]
     lengths = [math.ceil(n * steps.up / steps.down) for n in runs]
     total = sum(lengths)
     out = _allocate((len(series.channels), total))
-    mean = _channel_mean(series) if steps.average else None
+    mean = _channel_mean(series) if steps.contract.reference == "average" else None
     for rows in _row_blocks(series):
         x = series.read(rows=rows).astype(np.float64)  # (c, T)
         if mean is not None:
@@ -134,8 +118,9 @@ def condition(series: TimeSeries, steps: Steps) -> TimeSeries:
         _rescale(out, rows, steps)
         let_go(out)
     breaks = tuple(int(b) for b in np.cumsum(lengths)[:-1])
-    channels = replace(series.channels, unit=("au",) * len(series.channels)) if steps.zscore else series.channels
-    return replace(series, data=out, sfreq=float(steps.sfreq_out), channels=channels, breaks=breaks)
+    scored = steps.contract.normalise == "zscore"
+    channels = replace(series.channels, unit=("au",) * len(series.channels)) if scored else series.channels
+    return replace(series, data=out, sfreq=float(steps.contract.sfreq), channels=channels, breaks=breaks)
 
 
 def let_go(data: object) -> None:
@@ -166,12 +151,13 @@ def _resample(x: npt.NDArray[np.float64], steps: Steps) -> npt.NDArray[np.float6
 
 def _rescale(out: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], steps: Steps) -> None:
     """Scale, normalise and clip finished channels in place."""
+    contract = steps.contract
     for row in rows:
-        x = out[row].astype(np.float64) * steps.scale
-        if steps.zscore:
+        x = out[row].astype(np.float64) * contract.unit_scale
+        if contract.normalise == "zscore":
             std = x.std()
             x = (x - x.mean()) / (std if std > 0 else 1.0)
-        out[row] = x if steps.clip is None else np.clip(x, -steps.clip, steps.clip)
+        out[row] = x if contract.clip is None else np.clip(x, -contract.clip, contract.clip)
 
 
 def _channel_mean(series: TimeSeries) -> npt.NDArray[np.float64]:

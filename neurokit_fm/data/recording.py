@@ -13,7 +13,7 @@ from neurokit_fm.data.channels import Channels
 from neurokit_fm.data.events import Events
 from neurokit_fm.data.graph import Graph
 from neurokit_fm.data.points import PointProcess
-from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.data.series import TimeSeries, join
 from neurokit_fm.data.volume import Volume
 from neurokit_fm.errors import DataError, UnknownName, did_you_mean
 
@@ -95,17 +95,23 @@ class Recording:
         return max((s.stop for s in self.signals.values()), default=0.0)
 
     def series(self, modality: str) -> tuple[str, TimeSeries]:
-        """Name and signal of the one time series of a modality; of ``"eeg|meg"``, the first that is there.
+        """Name and signal of the one time series of a modality.
+
+        Of ``"eeg|meg"``, the first that is there; of ``"eeg+meg"``, one made of those there are.
 
         Raises
         ------
         UnknownName
             If there is none, naming what there is.
+        DataError
+            If several are to be joined that differ in rate, samples or clock.
         """
-        for wanted in modality.split("|"):
-            for name, signal in self.signals.items():
-                if isinstance(signal, TimeSeries) and signal.modality == wanted:
-                    return name, signal
+        for option in modality.split("|"):
+            wanted = {option, *option.split("+")}
+            found = {n: s for n, s in self.signals.items() if isinstance(s, TimeSeries) and s.modality in wanted}
+            if found:
+                alone = len(found) == 1 or "+" not in option
+                return next(iter(found.items())) if alone else (option, join(list(found.values()), option))
         have = ", ".join(f"{n} ({s.modality})" for n, s in self.signals.items()) or "nothing"
         raise UnknownName(f"{self.title} has no {modality.replace('|', ' or ')} time series; it holds {have}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -164,21 +165,54 @@ def carry(times: npt.ArrayLike, source: TimeSeries, target: TimeSeries) -> npt.N
     return np.asarray(when - old[run] + new[run])
 
 
+def join(parts: Sequence[TimeSeries], modality: str) -> TimeSeries:
+    """Put the channels of several signals of one clock under each other, still lazy; free columns are left out.
+
+    Positions in different frames stay as they are, in the frame ``"native"``.
+
+    Raises
+    ------
+    DataError
+        If rate, number of samples, start or breaks differ.
+    """
+    clocks = {(s.sfreq, s.n_samples, s.start, s.breaks) for s in parts}
+    if len(clocks) > 1:
+        found = "; ".join(f"{s.modality}: {s.n_samples} samples at {s.sfreq:g} Hz from {s.start:g} s" for s in parts)
+        raise DataError(f"signals can be joined when they share rate, samples and breaks; found {found}")
+    tables = [s.channels for s in parts]
+    frames = {table.frame for table in tables if table.frame != "unknown"}
+    rows = {
+        f.name: [getattr(t, f.name) for t in tables] for f in fields(Channels) if f.name not in ("frame", "columns")
+    }
+    merged: dict[str, Any] = {label: np.concatenate(each) for label, each in rows.items()}
+    merged |= {label: tuple(map(str, merged[label])) for label in ("name", "kind", "sensor_type", "unit")}
+    channels = Channels(**merged, frame=frames.pop() if len(frames) == 1 else "native" if frames else "unknown")
+    return replace(parts[0], data=JoinedRows([s.data for s in parts]), channels=channels, modality=modality)
+
+
+class JoinedRows:
+    """The rows of several arrays under each other, read on demand."""
+
+    def __init__(self, parts: Sequence[SampleArray]):
+        self.parts, self.first = parts, np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.shape: tuple[int, ...] = (int(self.first[-1]), int(parts[0].shape[1]))
+        self.dtype = np.result_type(*(part.dtype for part in parts))
+
+    def __getitem__(self, index: Any) -> Any:
+        rows, samples = index if isinstance(index, tuple) else (index, slice(None))
+        picked = np.atleast_1d(np.arange(self.shape[0])[rows])
+        of = np.searchsorted(self.first, picked, side="right") - 1  # part of each row
+        order = np.argsort(of, kind="stable")
+        blocks = [ChannelView(self.parts[i], picked[of == i] - self.first[i])[:, samples] for i in np.unique(of)]
+        return np.concatenate(blocks)[np.argsort(order)]
+
+
 class ChannelView:
     """Some rows of another array, read on demand."""
 
     def __init__(self, source: SampleArray, rows: npt.NDArray[np.int64]):
-        self.source, self.rows = source, rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(C, T)."""
-        return (len(self.rows), int(self.source.shape[1]))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
+        self.source, self.rows, self.dtype = source, rows, source.dtype
+        self.shape: tuple[int, ...] = (len(rows), int(source.shape[1]))
 
     def __getitem__(self, index: Any) -> Any:
         rows, *rest = index if isinstance(index, tuple) else (index,)

@@ -119,9 +119,9 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
-        if start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"):
-            raise WeightsError(f"{path} is not a safetensors file; it looks like a pickle, which can run code")
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if length > size - 8 and start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"):
+            raise WeightsError(f"{path} is not a safetensors file; it looks like a pickle, which can run code")
         if length > size - 8:
             raise WeightsError(
                 f"{path} is not a safetensors file, or it is cut off: its header is longer than the file"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,19 +59,20 @@ def load_model(
         If anything is missing, superfluous, mis-shaped, unsafe, not accessible, or does not replay its fingerprint.
     """
     name = os.fspath(ref)
-    if Path(name).is_dir():
-        model, report = load_folder(name)
-    elif name in weights:
-        known = weights.load(name)
-        shipped = isinstance(known, ShippedWeights)
-        model, report = load_folder(known.folder) if shipped else load_published(known, token)
-    elif (found := split_ref(name)) is not None:
-        model, report = load_folder(fetch(*found, FILES, token))
-    else:
-        raise UnknownName(
-            f"no model {name!r}: not a folder, not in the catalogue, not owner/name on the Hub."
-            f"{did_you_mean(name, weights)} Run `nkfm list weights` to see the catalogue."
-        )
+    with _no_collection():
+        if Path(name).is_dir():
+            model, report = load_folder(name)
+        elif name in weights:
+            known = weights.load(name)
+            shipped = isinstance(known, ShippedWeights)
+            model, report = load_folder(known.folder) if shipped else load_published(known, token)
+        elif (found := split_ref(name)) is not None:
+            model, report = load_folder(fetch(*found, FILES, token))
+        else:
+            raise UnknownName(
+                f"no model {name!r}: not a folder, not in the catalogue, not owner/name on the Hub."
+                f"{did_you_mean(name, weights)} Run `nkfm list weights` to see the catalogue."
+            )
     logger.info("%s: %s", name, report)
     model.load_report, model.reference = report, name
     return model.to(device=device, dtype=dtype)
@@ -114,3 +118,15 @@ def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> C
     if not isinstance(found, dict) or "layout" not in found:
         raise WeightsError(f"{source} holds no contract: neither it nor its 'contract' names a layout")
     return read_contract(found)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector still: a thousand new modules make it look at every object of torch, which takes longer."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()

@@ -36,7 +36,8 @@ class QuantizerConfig:
     gradient : {"straight-through", "rotation"}
         Rotation turns and scales the gradient as it takes a vector to its code (arXiv:2410.06424).
     start : {"kmeans", "random"}
-        Where the tables come from: the first vectors learned from, or a normal draw of unit length on average.
+        Where the tables come from: the first vectors learned from (until then they are empty, and looking a code up is an
+        error), or a normal draw of unit length on average.
     commitment : float
         Weight of that loss.
     decay : float
@@ -218,19 +219,20 @@ class Quantizer(nn.Module):
                 seen.append((book, y.detach(), codes[-1]))
         if learn and self.config.table == "ema" and total.requires_grad:
             hook: Any = total.register_hook
-            hook(lambda _: [book.update(y[real], code[real], generator) for book, y, code in seen] and None)
-        commitment, codebook = torch.stack(gaps).mean(0)
+            hook(lambda _: [book.update(y[real], c[real], generator) for book, y, c in seen] and None)
+        pull, push = torch.stack(gaps).mean(0)
         return Quantized(
             values=total.to(x.dtype).view_as(x).masked_fill(~keep[..., None], 0),
             codes=torch.stack(codes, dim=-1).view(*keep.shape, -1).masked_fill(~keep[..., None], -1),
-            commitment=self.config.commitment * commitment,
-            codebook=codebook * (self.config.table == "learned"),
+            commitment=self.config.commitment * pull,
+            codebook=push * (self.config.table == "learned"),
         )
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the vectors (..., D) that codes (..., levels) stand for; 0 for codes below 0."""
-        each = zip(codes.clamp(min=0).unbind(-1), self.books, strict=True)
-        total = torch.stack([book.project_out(book.vectors()[code].to(book.embed.dtype)) for code, book in each]).sum(0)
+        total = torch.zeros((), device=codes.device)
+        for book, code in zip(self.books, codes.clamp(min=0).unbind(-1), strict=True):
+            total = total + book.project_out(book.vectors()[code].to(book.embed.dtype))
         return total.masked_fill((codes < 0).any(-1, keepdim=True), 0)
 
 

@@ -46,8 +46,8 @@ def test_few_rules_are_skipped_and_each_says_why() -> None:
         except CheckSkipped as err:
             skipped[check.key] = str(err)
     assert skipped == {
-        "model:code-prediction/fit": "is not fitted",
-        "model:eegformer-vq/fit": "is not fitted",
+        "model:brainomni/fit": "is not fitted",
+        "model:braintokenizer/fit": "is not fitted",
         "model:glm-hmm/gradients": "has no parameter that is trained by gradients",
         "model:glm-hmm/permutation": "declared order-aware",
         "model:glm-hmm/shortest": "only sampled signals have a shortest length",
@@ -56,9 +56,16 @@ def test_few_rules_are_skipped_and_each_says_why() -> None:
         "model:reve/fit": "is not fitted",
         "model:reve/loss_padding": "has no loss",
         "model:reve/repeatable_loss": "has no loss",
+        "tokenizer:braintokenizer/decode": "offers no decode",
         "tokenizer:patch/decode": "offers no decode",
         "tokenizer:spectral/decode": "offers no decode",
         "tokenizer:spectral-vq/decode": "offers no decode",
+        "weights:brainomni-base/shipped": "these weights are downloaded when they are asked for",
+        "weights:brainomni-base-braindecode/shipped": "these weights are downloaded when they are asked for",
+        "weights:brainomni-tiny/shipped": "these weights are downloaded when they are asked for",
+        "weights:brainomni-tiny-braindecode/shipped": "these weights are downloaded when they are asked for",
+        "weights:braintokenizer/shipped": "these weights are downloaded when they are asked for",
+        "weights:braintokenizer-braindecode/shipped": "these weights are downloaded when they are asked for",
         "weights:nkfm-tiny/converter": "these weights come with the plugin, in our own format",
         "weights:nkfm-tiny/converts": "these weights come with the plugin, in our own format",
         "weights:nkfm-tiny/every_key": "these weights come with the plugin, in our own format",

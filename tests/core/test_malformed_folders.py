@@ -257,6 +257,13 @@ def test_a_report_does_not_name_the_hash_of_another_file(folder):
     assert report.sha256 == ""
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0580, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path, length):
+    text = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).ljust(length).encode()
+    (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", length) + text + bytes(4))
+    assert read_header(tmp_path / "x.safetensors")["a"].shape == (1,)
+
+
 # fuzzing: whatever bytes lie in a folder, loading ends soon, with a model or with one of our errors, and writes nothing
 
 VALUES = st.recursive(

@@ -1,0 +1,1 @@
+"""BrainOmni: a transformer over the latent sources of EEG and MEG."""

@@ -1,0 +1,1 @@
+"""BrainTokenizer: EEG and MEG of any montage as codes of a few latent sources."""
