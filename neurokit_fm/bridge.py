@@ -49,7 +49,7 @@ class ArrayModule(nn.Module):
         target = self.contract.frame
         if target is None:
             return given
-        modality, shape = self.contract.modality, (*x.shape[:2], 3)
+        modality, shape = self.contract.modality.partition("|")[0], (*x.shape[:2], 3)
         if given is not None:
             given = given.detach().expand(shape)
             if self.frame == target:

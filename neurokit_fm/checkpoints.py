@@ -131,6 +131,27 @@ class OwnTensors(dict[str, Tensor]):
     """Tensors that nobody else holds: `load_state` takes them over as they are, where it copies others."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShippedWeights:
+    """A checkpoint that comes with a plugin and needs no download.
+
+    Attributes
+    ----------
+    folder : Path
+        What `save_pretrained` wrote, inside the plugin's package. Tensors may be stored in half precision.
+    licence, page : str
+        Terms, and where it is described.
+    paper : str
+    parameters : int
+    """
+
+    folder: Path
+    licence: str
+    page: str
+    paper: str
+    parameters: int
+
+
 def load_state(
     module: nn.Module, state: Mapping[str, Tensor], keys: Mapping[str, str] | None = None, *, what: str
 ) -> LoadReport:

@@ -87,7 +87,10 @@ def register_models() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def register_weights() -> list[Entry]:  # type: ignore[empty-body]
-    """Offer `PublishedWeights` values: checkpoints others published. Called once, at the first look-up."""
+    """Offer `PublishedWeights`, checkpoints others published, or `ShippedWeights`, which come with the plugin.
+
+    Called once, at the first look-up.
+    """
 
 
 @hookspec

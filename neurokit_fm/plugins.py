@@ -33,6 +33,7 @@ BUILT_IN = (
     "nkfm_simulate",
     "nkfm_spectral",
     "nkfm_store",
+    "nkfm_tiny",
 )
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
 

@@ -61,10 +61,13 @@ def known_positions(names: tuple[str, ...], modality: str, frame: str) -> Positi
     return np.array([np.full(3, np.nan) if row is None else np.asarray(row)[0] for row in rows]).reshape(-1, 3)
 
 
-def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list[str]]:
+def place(
+    channels: Channels, modality: str, frame: str, dev_head_t: npt.ArrayLike | None = None
+) -> tuple[Channels, list[str]]:
     """Return the channels with every position in `frame`, and what was done in words.
 
-    Positions already in `frame` are kept. Otherwise the name decides; sensors whose name is unknown there are carried
+    Positions already in `frame` are kept, and those of coils in the device frame are carried to the head frame by
+    `dev_head_t` (4, 4). Otherwise the name decides; sensors whose name is unknown there are carried
     over by the rigid motion (rotation and shift, Kabsch) that best maps the sensors known in both frames. In the frame
     ``"native"`` every sensor stays where it was measured; electrodes without a place get one in the head frame.
 
@@ -74,6 +77,9 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
         Listing every channel that has no position in `frame` and cannot be given one.
     """
     steps: list[str] = []
+    if channels.frame == "device" and frame == "head" and dev_head_t is not None:
+        channels = _to_head(channels, dev_head_t)
+        steps.append(f"{len(channels)} positions moved from the device to the head frame by the recording's dev_head_t")
     asked, modality = frame, modality.partition("+")[0]
     frame = frame if frame != "native" else "head" if channels.frame == "unknown" else channels.frame
     position = channels.position.copy() if channels.frame == frame else np.full((len(channels), 3), np.nan)
@@ -105,6 +111,14 @@ def place(channels: Channels, modality: str, frame: str) -> tuple[Channels, list
             f"{plugins().hint().rstrip('.')}"
         )
     return replace(channels, position=position, frame=asked), steps
+
+
+def _to_head(channels: Channels, dev_head_t: npt.ArrayLike) -> Channels:
+    """Carry places and directions of coils into the head frame."""
+    motion = np.asarray(dev_head_t, dtype=np.float64)
+    turn, shift = motion[:3, :3], motion[:3, 3]
+    position, orientation = channels.position @ turn.T + shift, channels.orientation @ turn.T
+    return replace(channels, position=position, orientation=orientation, frame="head")
 
 
 def move(points: Positions, modality: str, source: str, target: str) -> Positions:

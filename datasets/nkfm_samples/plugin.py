@@ -5,7 +5,7 @@ from neurokit_fm import Entry, hookimpl
 
 @hookimpl
 def register_datasets() -> list[Entry]:
-    """Offer the four sample data sets."""
+    """Offer the sample data sets."""
     return [
         Entry(
             name="eeglab-attention",
@@ -18,6 +18,14 @@ def register_datasets() -> list[Entry]:
             name="finger-movements",
             target="nkfm_samples.dataset:finger_movements",
             summary="Labelled EEG trials before left and right key presses: 316 to train, 100 to test",
+            paper="Blankertz et al. 2002",
+            licence="BSD-3-Clause",
+            commercial=True,
+        ),
+        Entry(
+            name="finger-movements-repaired",
+            target="nkfm_samples.dataset:finger_movements_repaired",
+            summary="The same trials, each of 16 electrodes put back in order: the published rows overlap",
             paper="Blankertz et al. 2002",
             licence="BSD-3-Clause",
             commercial=True,

@@ -180,7 +180,7 @@ def _kit_coils() -> list[dict[str, Any]]:
 @functools.cache
 def _tilt(system: str) -> npt.NDArray[np.float64]:
     """How a head sits in a helmet, (3, 3): upright, unless a recording says otherwise."""
-    return np.array(_kit().info.facts["device_to_head"])[:3, :3] if system == "kit157" else np.eye(3)
+    return np.array(_kit().info.facts["dev_head_t"])[:3, :3] if system == "kit157" else np.eye(3)
 
 
 def head_in_helmet(system: str, head: Head, rng: np.random.Generator) -> npt.NDArray[np.float64]:

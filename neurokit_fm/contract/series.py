@@ -28,7 +28,8 @@ class SeriesContract(Contract):
     Attributes
     ----------
     modality : str
-        Which signal of a recording is meant; ``"eeg+meg"``: either or both, joined.
+        Which signal of a recording is meant. ``"eeg|meg"``: the EEG, or where there is none the MEG; ``"eeg+meg"``: either
+        or both, joined.
     sfreq : float, Hz
     min_sfreq : float, Hz
         Lowest rate accepted; between the two a signal is resampled up and simply lacks the highest frequencies.
@@ -51,7 +52,8 @@ class SeriesContract(Contract):
     max_channels : int or None
     frame : str or None
         Coordinate frame of positions; ``"native"``: each sensor's own, as it was measured (EEG head, MEG device). None =
-        the model does not look at them.
+        the model does not look at them. Coils are carried from the device to the head frame by the recording's own
+        ``dev_head_t`` where ``"head"`` is asked for.
     """
 
     layout: ClassVar[str] = "series"
@@ -92,12 +94,12 @@ class SeriesContract(Contract):
             _, series = recording.series(self.modality)
             rows = self._sensors(series)
         except UnknownName as err:
-            return [Problem(str(err), f"this model takes {self.modality}")]
+            return [Problem(str(err), f"this model takes {self.modality.replace('|', ' or ')}")]
         if not len(rows):
             return [
-                Problem(f"no usable {self.modality} channel (all are bad or of another kind)", "check bads and types")
+                Problem(f"no usable {series.modality} channel (all are bad or of another kind)", "check bads and types")
             ]
-        return [*self._check_shape(series, rows), *self._check_values(series, rows)]
+        return [*self._check_shape(recording, series, rows), *self._check_values(series, rows)]
 
     def apply(self, recording: Recording) -> Recording:
         """Return a recording that holds only the model's input: float32, contract rate, scale, frame and channels.
@@ -111,7 +113,7 @@ class SeriesContract(Contract):
         """
         self.require(recording)
         name, series = recording.series(self.modality)
-        series, words = self._arrange(series)
+        series, words = self._arrange(recording, series)
         steps = Steps.plan(series, self)
         done = condition(series, steps)
         events = replace(recording.events, onset=carry(recording.events.onset, series, done))
@@ -128,31 +130,33 @@ class SeriesContract(Contract):
         if problems:
             return "\n".join([f"{recording.title} cannot be used:", *(f"  - {p}" for p in problems)])
         _, series = recording.series(self.modality)
-        series, words = self._arrange(series)
+        series, words = self._arrange(recording, series)
         lines = [*words, *Steps.plan(series, self).words()]
         return "\n".join([f"{recording.title}:", *(f"  {i}. {line}" for i, line in enumerate(lines, 1))])
 
     def _sensors(self, series: TimeSeries) -> npt.NDArray[np.int64]:
         """Rows that are sensors of the modality and not bad, or exactly the contract's channels."""
-        kinds = [kind for word in self.modality.split("+") for kind in modalities.load(word).kinds]
+        kinds = [kind for word in series.modality.split("+") for kind in modalities.load(word).kinds]
         if self.channels:
             return series.channels.rows(self.channels)
         fits = np.array([kind in kinds for kind in series.channels.kind], dtype=bool) & ~series.channels.bad
         return np.flatnonzero(fits)
 
-    def _arrange(self, series: TimeSeries) -> tuple[TimeSeries, list[str]]:
+    def _arrange(self, recording: Recording, series: TimeSeries) -> tuple[TimeSeries, list[str]]:
         """Choose sensors and place them; still lazy."""
         rows = self._sensors(series)
-        words = [f"{len(rows)} of {len(series.channels)} {self.modality} channels used"]
+        words = [f"{len(rows)} of {len(series.channels)} {series.modality} channels used"]
         left_out = [n for i, n in enumerate(series.channels.name) if i not in set(rows.tolist())]
         words[0] += f" (left out: {', '.join(left_out)})" if left_out else ""
         series = series.take(rows)
         if self.frame is not None:
-            channels, steps = place(series.channels, self.modality, self.frame)
+            channels, steps = place(
+                series.channels, series.modality, self.frame, recording.info.facts.get("dev_head_t")
+            )
             return replace(series, channels=channels), [*words, *steps]
         return series, words
 
-    def _check_shape(self, series: TimeSeries, rows: npt.NDArray[np.int64]) -> list[Problem]:
+    def _check_shape(self, recording: Recording, series: TimeSeries, rows: npt.NDArray[np.int64]) -> list[Problem]:
         problems = []
         if series.sfreq < self.min_sfreq * (1 - 1e-6):
             problems.append(
@@ -175,7 +179,7 @@ class SeriesContract(Contract):
             )
         if self.frame is not None:
             try:
-                place(series.channels.take(rows), self.modality, self.frame)
+                place(series.channels.take(rows), series.modality, self.frame, recording.info.facts.get("dev_head_t"))
             except UnknownName as err:
                 what, _, remedy = str(err).partition("; ")
                 problems.append(Problem(what, remedy))
@@ -202,7 +206,7 @@ class SeriesContract(Contract):
                     "mark them bad or drop them (`nkfm embed --drop`)",
                 )
             )
-        parts = [modalities.load(word) for word in self.modality.split("+")]
+        parts = [modalities.load(word) for word in series.modality.split("+")]
         for sensor_type in dict.fromkeys(series.channels.sensor_type[i] for i in rows):
             usual = next(filter(None, (part.plausible(sensor_type) for part in parts)), None)
             mine = np.array([series.channels.sensor_type[i] == sensor_type for i in rows]) & ~found.flat & ~broken

@@ -54,6 +54,8 @@ class Corpus:
         One a recording.
     skipped : tuple of Skipped
         Recordings that could not be prepared.
+    made_of : str
+        What was asked for, where that was said: which part of what.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Corpus:
                 self.cutting = _cutting(values["cutting"])
                 self.shards = tuple(Shard.from_row(row) for row in values["shards"])
                 self.skipped = tuple(Skipped(**row) for row in values["skipped"])
+                self.made_of = str(values.get("made_of", ""))
         except (ValueError, KeyError, TypeError) as err:
             raise StoreError(
                 f"{file} is damaged ({type(err).__name__}: {err}); delete it and run `nkfm prepare` again, which "
@@ -142,6 +145,7 @@ class Corpus:
         subjects = {shard.subject for shard in self.shards} - {""}
         counts = sorted(shard.n_channels for shard in self.shards)
         return {
+            "made_of": self.made_of,
             "recordings": len(self.shards),
             "subjects": len(subjects),
             "sessions": len({(s.subject, s.session) for s in self.shards if s.session}),
@@ -156,11 +160,14 @@ class Corpus:
         }
 
 
-def write_manifest(path: Path, cutting: Mapping[str, Any], shards: Sequence[Shard], skipped: Sequence[Skipped]) -> None:
+def write_manifest(
+    path: Path, cutting: Mapping[str, Any], shards: Sequence[Shard], skipped: Sequence[Skipped], made_of: str = ""
+) -> None:
     """Write the manifest of a corpus, whole or not at all."""
     values = {
         "format": FORMAT,
         "neurokit_fm": neurokit_fm.__version__,
+        "made_of": made_of,
         "cutting": dict(cutting),
         "shards": [shard.row() for shard in shards],
         "skipped": [{"source": row.source, "problem": row.problem} for row in skipped],

@@ -48,6 +48,8 @@ def prepare(
     dtype: Literal["float32", "int16"] = "float32",
     jobs: int = 1,
     backend: Literal["loky", "dask"] = "loky",
+    licence: str = "",
+    made_of: str = "",
     progress: bool = False,
     force: bool = False,
 ) -> Corpus:
@@ -77,6 +79,10 @@ def prepare(
     backend : {"loky", "dask"}
         Processes here, or a dask cluster: the one whose address is in ``DASK_SCHEDULER_ADDRESS``, else a local one of
         `jobs` processes. `out` must be a folder that every worker sees.
+    licence : str
+        Of recordings that state none themselves.
+    made_of : str
+        What was asked for, in words, for the manifest: which part of what.
     progress : bool
         Show a bar.
     force : bool
@@ -107,10 +113,12 @@ def prepare(
             f"{root} was prepared after another contract or other settings ({_difference(known.cutting, cutting)}); "
             "choose another folder, or force"
         )
+    if known is not None and known.made_of and made_of and known.made_of != made_of:
+        raise StoreError(f"{root} is made of {known.made_of}; asked for {made_of}. Choose another folder, or force")
     _make(root / SHARDS)
     skipped = [] if known is None else list(known.skipped)
     finished = {} if known is None else {shard.file: shard for shard in known.shards}
-    tasks = [(source, root, cutting, finished.get(_file_of(source)), force) for source in found]
+    tasks = [(source, root, cutting, finished.get(_file_of(source)), licence, force) for source in found]
     mine = {source.key for source in found}
     skipped = [row for row in skipped if row.source not in mine]
     try:
@@ -128,7 +136,7 @@ def prepare(
             "the same line goes on from there."
         ) from err
     shards = _collect(root, cutting, finished, skipped)
-    write_manifest(root, cutting.words(), shards, skipped)
+    write_manifest(root, cutting.words(), shards, skipped, made_of or (known.made_of if known else ""))
     return Corpus(root)
 
 
@@ -156,7 +164,9 @@ def _file_of(source: Source) -> str:
     return f"{SHARDS}/{source.stem}-{hashlib.sha256(source.key.encode()).hexdigest()[:10]}.h5"
 
 
-def _run(tasks: Sequence[tuple[Source, Path, Cutting, Shard | None, bool]], jobs: int, backend: str) -> Iterator[_Done]:
+def _run(
+    tasks: Sequence[tuple[Source, Path, Cutting, Shard | None, str, bool]], jobs: int, backend: str
+) -> Iterator[_Done]:
     if jobs == 1 and backend == "loky":
         yield from (_prepare_one(*task) for task in tasks)
         return
@@ -177,7 +187,7 @@ def _cluster(jobs: int) -> Iterator[None]:
         yield
 
 
-def _prepare_one(source: Source, root: Path, cutting: Cutting, known: Shard | None, force: bool) -> _Done:
+def _prepare_one(source: Source, root: Path, cutting: Cutting, known: Shard | None, licence: str, force: bool) -> _Done:
     """Make the shard of one recording unless it is there."""
     path = root / _file_of(source)
     try:
@@ -187,7 +197,7 @@ def _prepare_one(source: Source, root: Path, cutting: Cutting, known: Shard | No
                 return _Done(source.key, known)
             if known is None and (found := _finished(path, root, cutting, identity)) is not None:
                 return _Done(source.key, found)
-        write_shard(source.open(), path, cutting, identity)
+        write_shard(source.open(licence), path, cutting, identity)
         return _Done(source.key, Shard.read(path, root)[0])
     except StoreError as err:
         return _Done(source.key, None, str(err), stop=err.errno in _FULL)

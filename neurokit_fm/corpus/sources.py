@@ -70,22 +70,28 @@ class Source:
             parts = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def open(self) -> Recording:
-        """Open the recording; who, which and under what licence is filled in from names where the file is silent."""
+    def open(self, licence: str = "") -> Recording:
+        """Open the recording; who, which and under what licence is filled in from names where the file is silent.
+
+        Parameters
+        ----------
+        licence : str
+            Of a recording whose file and folder state none.
+        """
         if self.dataset is None:
             recording = read(self.key)
             named = {_FIELDS[key]: value for key, value in _ENTITY.findall(self.key)}
-            licence, citation = _bids_licence(Path(self.key).parent), ""
+            stated, citation = _bids_licence(Path(self.key).parent), ""
         else:
             held = _opened(self.dataset)
             recording, row = held[self.row], held.table[self.row]
             named = {name: str(row.get(name) or "") for name in _FIELDS.values() if not getattr(recording.info, name)}
-            licence, citation = held.licence, held.citation
+            stated, citation = held.licence, held.citation
         info: Info = recording.info
         filled = {
             **named,
             "source": self.key,
-            "licence": info.licence or licence,
+            "licence": info.licence or stated or licence,
             "citation": info.citation or citation,
         }
         return replace(recording, info=Info(**{**vars(info), **filled}))

@@ -55,6 +55,37 @@ def atomic_path(path: str | os.PathLike[str], *, needed: int | None = None) -> I
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def only_one(folder: str | os.PathLike[str], doing: str) -> Iterator[None]:
+    """Keep other processes out of a folder while the block runs; the system lets go when this one ends, however it ends.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if it is not there; gets a file ``.lock``, which stays.
+    doing : str
+        What goes on, for the message of the second process.
+
+    Raises
+    ------
+    StoreError
+        If another process is at it. Where the system has no advisory locks (Windows) nothing is checked.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        if os.name == "posix":
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as err:
+                raise StoreError(
+                    f"another process is {doing} in {folder}; wait until it is over, stop it, or choose another folder"
+                ) from err
+        yield
+
+
 def megabytes(size: float) -> str:
     """Word a number of bytes for a message.
 

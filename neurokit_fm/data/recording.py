@@ -95,7 +95,9 @@ class Recording:
         return max((s.stop for s in self.signals.values()), default=0.0)
 
     def series(self, modality: str) -> tuple[str, TimeSeries]:
-        """Name and signal of the one time series of a modality; of ``"eeg+meg"``, one made of those there are.
+        """Name and signal of the one time series of a modality.
+
+        Of ``"eeg|meg"``, the first that is there; of ``"eeg+meg"``, one made of those there are.
 
         Raises
         ------
@@ -104,13 +106,14 @@ class Recording:
         DataError
             If several are to be joined that differ in rate, samples or clock.
         """
-        wanted = {modality, *modality.split("+")}
-        found = {n: s for n, s in self.signals.items() if isinstance(s, TimeSeries) and s.modality in wanted}
-        if found:
-            alone = len(found) == 1 or "+" not in modality
-            return next(iter(found.items())) if alone else (modality, join(list(found.values()), modality))
+        for option in modality.split("|"):
+            wanted = {option, *option.split("+")}
+            found = {n: s for n, s in self.signals.items() if isinstance(s, TimeSeries) and s.modality in wanted}
+            if found:
+                alone = len(found) == 1 or "+" not in option
+                return next(iter(found.items())) if alone else (option, join(list(found.values()), option))
         have = ", ".join(f"{n} ({s.modality})" for n, s in self.signals.items()) or "nothing"
-        raise UnknownName(f"{self.title} has no {modality} time series; it holds {have}")
+        raise UnknownName(f"{self.title} has no {modality.replace('|', ' or ')} time series; it holds {have}")
 
     def crop(self, start: float, stop: float) -> Recording:
         """Return all signals and events of [start, stop) seconds, reading only that."""

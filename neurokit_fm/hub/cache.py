@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurokit_fm.checkpoints import PublishedWeights
 from neurokit_fm.errors import NkfmError, UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hub.folder import CONFIG
 from neurokit_fm.hub.header import read_json
@@ -143,7 +144,10 @@ def _published() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in weights:
         with suppress(NkfmError):
-            repo = weights.load(name).repo
+            known = weights.load(name)
+            if not isinstance(known, PublishedWeights):
+                continue
+            repo = known.repo
             found[repo] = f"{found[repo]}, {name}" if repo in found else name
     return found
 

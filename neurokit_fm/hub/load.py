@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurokit_fm.checkpoints import PublishedWeights
+from neurokit_fm.checkpoints import PublishedWeights, ShippedWeights
 from neurokit_fm.contract import Contract, read_contract
 from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hub.download import fetch, split_ref
@@ -63,7 +63,9 @@ def load_model(
         if Path(name).is_dir():
             model, report = load_folder(name)
         elif name in weights:
-            model, report = load_published(weights.load(name), token)
+            known = weights.load(name)
+            shipped = isinstance(known, ShippedWeights)
+            model, report = load_folder(known.folder) if shipped else load_published(known, token)
         elif (found := split_ref(name)) is not None:
             model, report = load_folder(fetch(*found, FILES, token))
         else:
@@ -101,8 +103,10 @@ def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> C
     elif Path(name).is_dir():
         values, source = read_json(Path(name) / CONFIG), str(Path(name) / CONFIG)
     elif name in weights:
-        published: PublishedWeights = weights.load(name)
-        return published.contract
+        known = weights.load(name)
+        if isinstance(known, PublishedWeights):
+            return known.contract
+        values, source = read_json(known.folder / CONFIG), str(known.folder / CONFIG)
     elif (asked := split_ref(name)) is not None and not name.endswith(".json"):
         values, source = read_json(fetch(*asked, [CONFIG], token) / CONFIG), name
     else:

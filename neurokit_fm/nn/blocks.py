@@ -32,6 +32,9 @@ class TransformerConfig:
         Gate the feed-forward with a GELU (arXiv:2002.05202); otherwise a plain GELU.
     norm : {"pre", "peri"}
         Normalise the input of each sub-layer, or its input and its output (arXiv:2502.02732).
+    start : {"small", "local"}
+        Weights at first: standard deviation 0.02, as REVE; or ``width**-0.5`` with keys equal to queries, so that a token
+        looks at those most like itself, in place above all, from the first step. Small models learn sooner from that.
     """
 
     width: int = 512
@@ -41,12 +44,15 @@ class TransformerConfig:
     mlp_ratio: float = 2.66
     geglu: bool = True
     norm: Literal["pre", "peri"] = "pre"
+    start: Literal["small", "local"] = "small"
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads, self.head_dim) < 1 or self.depth < 0 or self.mlp_ratio <= 0:
             raise ConfigError(f"transformer sizes must be positive; got {self}")
         if self.norm not in ("pre", "peri"):
             raise ConfigError(f"norm must be 'pre' or 'peri'; got {self.norm!r}")
+        if self.start not in ("small", "local"):
+            raise ConfigError(f"start must be 'small' or 'local'; got {self.start!r}")
 
     @property
     def hidden(self) -> int:
@@ -139,9 +145,15 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        std = 0.02 if config.start == "small" else config.width**-0.5
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02, a=-0.06, b=0.06)
+                nn.init.trunc_normal_(module.weight, std=std, a=-3 * std, b=3 * std)
+        if config.start == "local":
+            for module in self.modules():
+                if isinstance(module, Attention):
+                    queries, keys, _ = module.qkv.weight.data.chunk(3)
+                    keys.copy_(queries)
 
     def forward(
         self,

@@ -40,3 +40,30 @@ class AttentionPool(nn.Module):
         n = stack[0].shape[1]
         parts = [(w[:, None] @ x.float())[:, 0] for w, x in zip(weights.split(n, dim=1), stack, strict=True)]
         return torch.stack(parts).sum(0).to(stack[0].dtype)  # (B, D)
+
+
+def pool_at(tokens: Tensor, mask: Tensor, coords: Tensor, places: Tensor, radius_m: float = 0.03) -> Tensor:
+    r"""Mean of the tokens around given places, over all time: what caps that share no electrode have in common.
+
+    Weights $\exp(-d^2 / 2 r^2)$ of the distance between token and place.
+
+    Parameters
+    ----------
+    tokens : Tensor, shape (B, N, D)
+    mask : Tensor, shape (B, N), bool
+    coords : Tensor, shape (B, N, 4), metres and seconds
+        Tokens at an unknown place (NaN) are left out.
+    places : Tensor, shape (P, 3), metres
+        In the same frame.
+    radius_m : float, metres
+
+    Returns
+    -------
+    Tensor, shape (B, P, D)
+        0 for a sample without a token at a known place.
+    """
+    where = coords[..., :3].to(places)
+    known = mask & where.isfinite().all(-1)  # (B, N)
+    distance = torch.cdist(places.expand(len(where), -1, -1), where.nan_to_num(0.0))  # (B, P, N)
+    score = (-0.5 * (distance / radius_m) ** 2).masked_fill(~known[:, None], -torch.inf)
+    return score.softmax(-1).nan_to_num(0.0).to(tokens.dtype) @ tokens.masked_fill(~mask[..., None], 0)

@@ -127,10 +127,10 @@ def raw_trials(dataset: Dataset, modality: str = "eeg") -> Trials:
     DataError
         If there is no trial, or trials differ in channels, length or rate.
     """
-    kinds = modalities.load(modality).kinds
 
     def read(recording: Recording, label_of: Mapping[str, str]) -> tuple[list[Any], list[str], TimeSeries]:
         _, series = recording.series(modality)
+        kinds = modalities.load(series.modality).kinds
         usable = np.array([kind in kinds for kind in series.channels.kind], dtype=bool) & ~series.channels.bad
         series = series.take(usable)
         bounds, labels = labelled_windows(recording, label_of, series)

@@ -22,7 +22,7 @@ class DataConfig:
     Attributes
     ----------
     corpus : str
-        Folder that `nkfm prepare` wrote.
+        Folder that `nkfm prepare` wrote. With `dataset` or `files` beside it, ``nkfm prepare RECIPE`` writes it of them.
     dataset : str
         Name in the registry.
     settings : mapping
@@ -47,8 +47,8 @@ class DataConfig:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.corpus, self.dataset, self.files))) != 1:
-            raise ConfigError("each [[data]] names exactly one of corpus, dataset or files")
+        if not (self.corpus or self.dataset or self.files) or (self.dataset and self.files):
+            raise ConfigError("each [[data]] names a corpus, what it is made of (dataset or files), or both")
         if self.weight <= 0:
             raise ConfigError(f"the weight of {self.title} must be positive; got {self.weight:g}")
         if (self.split or self.settings) and not self.dataset:

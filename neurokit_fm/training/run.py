@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from neurokit_fm.config import read_config, write_config
 from neurokit_fm.contract import SeriesContract, read_contract
 from neurokit_fm.corpus.batches import Batches
 from neurokit_fm.corpus.corpus import Corpus
+from neurokit_fm.data.atomic import only_one
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, TrainingError
@@ -42,17 +44,8 @@ from neurokit_fm.training.sources import Mixture, Source, WindowSource, pools
 
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE = (
-    "out",
-    "log_every",
-    "save_every",
-    "keep",
-    "tensorboard",
-    "evaluate",
-    "schedule",
-    "train.steps",
-    "train.accumulate",
-    "train.device",
+MAY_CHANGE = re.compile(
+    r"(out|log_every|save_every|keep|tensorboard|evaluate|schedule|train\.(steps|accumulate|device))(\.|$)"
 )
 """Settings with which a run may go on although it began with others; `accumulate`, so that it can move to another number
 of processes."""
@@ -88,18 +81,23 @@ def carry_out(
     ------
     ConfigError
         If the recipe cannot be carried out, or the folder holds another run.
+    StoreError
+        If another process is training there.
     TrainingError
         If the run cannot go on. The last good checkpoint is intact.
     """
     out, steps = Path(recipe.out), recipe.train.steps
-    last = _last(out, recipe, resume)
+    _last(out, recipe, resume)  # says what does not fit before anything is loaded
     crew = crew_for(recipe.train.device)
     engine = build(recipe, crew)
     measured: dict[str, Evaluation] = {}
-    if last is not None:
-        engine.restore(last)
-    crew.wait()
     with ExitStack() as stack:
+        if crew.rank == 0:
+            stack.enter_context(only_one(out, "training"))
+        last = _last(out, recipe, resume)
+        if last is not None:
+            engine.restore(last)
+        crew.wait()
         journal = stack.enter_context(_journal(out, recipe, last, crew)) if crew.rank == 0 else None
         began = time.monotonic()
         bar = stack.enter_context(
@@ -212,11 +210,14 @@ def _corpora(recipe: Recipe, parts: list[DataConfig], contract: SeriesContract, 
     )
 
 
-def _recordings(part: DataConfig, seed: int) -> Iterable[Recording]:
-    if part.files:
-        return (read(file) for file in find_recordings(part.files))
+def recordings_of(part: DataConfig, seed: int) -> Dataset:
+    """Return the data set of a part of the mixture, only what may be trained on."""
     whole = _dataset(part.dataset, part)
     return split(whole, by=part.split, test_size=part.test_size, seed=seed)[0] if part.split else whole
+
+
+def _recordings(part: DataConfig, seed: int) -> Iterable[Recording]:
+    return (read(file) for file in find_recordings(part.files)) if part.files else recordings_of(part, seed)
 
 
 def _dataset(name: str, part: DataConfig | EvaluateConfig) -> Dataset:
@@ -238,8 +239,7 @@ def _last(out: Path, recipe: Recipe, resume: str) -> checkpoints.Checkpoint | No
     changed = [
         f"{key}: {_flat(before).get(key)!r} -> {_flat(now).get(key)!r}"
         for key in sorted({*_flat(before), *_flat(now)})
-        if _flat(before).get(key) != _flat(now).get(key)
-        and not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
+        if _flat(before).get(key) != _flat(now).get(key) and not MAY_CHANGE.match(key)
     ]
     if changed:
         lines = "\n".join(f"  - {line}" for line in changed)
@@ -256,7 +256,6 @@ def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
 
 def _journal(out: Path, recipe: Recipe, last: checkpoints.Checkpoint | None, crew: Crew) -> Journal:
     """Open the log where the run goes on."""
-    out.mkdir(parents=True, exist_ok=True)
     journal = Journal(out, 0 if last is None else last.state["log_bytes"], tensorboard=recipe.tensorboard)
     if last is None:
         journal.write("start", version=__version__, recipe=write_config(recipe), **crew.about)

@@ -21,13 +21,19 @@ class Fourier4dConfig:
         Weight of one step against one metre, in the Fourier part only.
     margin_m : float, metres
         Coordinates are taken to lie in [-margin, 1 + margin]; one period is 1 + 2 margin.
+    space_scale : float
+        Weight of one metre, likewise. At 1, as published, the fastest wave takes ``(1 + 2 margin) / (freqs - 1)`` metres,
+        several heads long; larger values tell neighbouring sensors further apart.
     """
 
     freqs: int = 4
     step_s: float = 0.9
     step_scale: float = 0.1
     margin_m: float = 0.4
+    space_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.freqs < 1 or self.step_s <= 0 or self.step_scale <= 0 or self.margin_m < 0:
-            raise ConfigError(f"freqs, step_s and step_scale must be positive, margin_m not negative; got {self}")
+        if self.freqs < 1 or min(self.step_s, self.step_scale, self.space_scale) <= 0 or self.margin_m < 0:
+            raise ConfigError(
+                f"freqs, step_s, step_scale and space_scale must be positive, margin_m not negative; got {self}"
+            )

@@ -59,7 +59,8 @@ class Fourier4d(PositionalEncoding):
     def fourier(self, coords: Tensor) -> Tensor:
         """Fixed part alone: coordinates (B, N, 4) in metres and steps to (B, N, D), cosines then sines."""
         period = 1 + 2 * self.config.margin_m
-        scale = coords.new_tensor([1.0, 1.0, 1.0, self.config.step_scale])
+        metre = self.config.space_scale
+        scale = coords.new_tensor([metre, metre, metre, self.config.step_scale])
         q = (coords * scale + self.config.margin_m).nan_to_num(0.0)  # (B, N, 4)
         axis = torch.arange(self.config.freqs, dtype=torch.float32, device=coords.device)
         grid = torch.cartesian_prod(axis, axis, axis, axis)[: self.width // 2]  # (D/2, 4) k_x slowest, k_t fastest

@@ -186,3 +186,28 @@ def test_volumes_are_checked():
     assert fits.check(rec) == []
     assert "expected (4, 4, 4)" in str(replace(fits, shape=(4, 4, 4)).check(rec)[0])
     assert "unknown contrasts" in str(replace(fits, contrasts=("PD",)).check(rec)[0])
+
+
+def test_a_contract_of_two_modalities_takes_the_first_that_is_there():
+    contract = replace(CONTRACT, modality="eeg|meg", frame=None, min_sfreq=50, sfreq=100, band=None)
+    eeg, meg = (nkfm.datasets.load(name)()[0] for name in ("eeglab-attention", "kit-meg"))
+    for recording, modality, count in ((eeg, "eeg", 30), (meg, "meg", 157)):
+        ready = contract.apply(recording).series(contract.modality)[1]
+        assert (ready.modality, len(ready.channels)) == (modality, count)
+    both = replace(eeg, signals={"meg": meg["meg"], "eeg": eeg["eeg"]})
+    assert contract.apply(both).series(contract.modality)[1].modality == "eeg"
+    (problem,) = contract.check(replace(eeg, signals={"eog": eeg["eog"]}))
+    assert "has no eeg or meg time series" in problem.what
+
+
+def test_meg_is_placed_in_the_head_frame_and_says_so():
+    meg = nkfm.datasets.load("kit-meg")()[0]
+    contract = SeriesContract(modality="meg", sfreq=100, frame="head")
+    ready = contract.apply(meg)
+    assert "moved from the device to the head frame" in " ".join(ready.info.steps)
+    assert "dev_head_t" in contract.explain(meg)
+    shift = np.array(meg.info.facts["dev_head_t"])
+    wanted = meg["meg"].channels.position @ shift[:3, :3].T + shift[:3, 3]
+    np.testing.assert_allclose(ready["meg"].channels.position, wanted)
+    lost = replace(meg, info=replace(meg.info, facts={}))
+    assert any("no position in the head frame" in problem.what for problem in contract.check(lost))

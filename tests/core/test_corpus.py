@@ -380,6 +380,39 @@ def test_the_command_prepares_and_info_describes(sources: Path, tmp_path: Path, 
     assert "broken.edf" in json.loads(out)["skipped"][0]
 
 
+def test_a_recipe_says_what_its_corpora_are_made_of(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = {**write_contract(CONTRACT), "min_window_s": 0.5, "window_s": 0.5}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+    text = "\n".join(
+        [
+            'out = "run"',
+            'model = { name = "mae" }',
+            "train = { steps = 1 }",
+            "[contract]",
+            *lines,
+            "[[data]]",
+            'corpus = "made"',
+            'dataset = "finger-movements-repaired"',
+            'split = "given"',
+        ]
+    )
+    Path("r.toml").write_text(text)
+    code, out, _ = run(capsys, "prepare", "r.toml", "--json")
+    (facts,) = json.loads(out)
+    assert (code, facts["windows"], facts["recordings"]) == (0, 316, 1)  # no test trial
+    assert facts["made_of"] == "finger-movements-repaired, only the training part of the split 'given'"
+    Path("r.toml").write_text(text.replace('split = "given"', ""))
+    assert run(capsys, "prepare", "r.toml")[0] != 0  # the folder is made of something else
+    assert run(capsys, "prepare", "r.toml", "-o", "x")[0] == 2
+    assert run(capsys, "prepare", str(tmp_path))[0] == 2
+
+
+def test_plain_files_get_the_licence_that_is_given(sources: Path, tmp_path: Path) -> None:
+    corpus = prepare(sources, CONTRACT, tmp_path / "out", licence="CC0")
+    assert {shard.licence for shard in corpus.shards} == {"CC0"}
+
+
 def test_sources_that_match_nothing_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no recording matches"):
         prepare(tmp_path / "*.edf", CONTRACT, tmp_path / "out")

@@ -44,3 +44,17 @@ def test_unnamed_places_move_with_the_cap():
     np.testing.assert_allclose(moved, known_positions(("Oz", "T7"), "eeg", "template"), atol=1e-3)
     with pytest.raises(UnknownName, match="no plugin knows how the moon frame lies"):
         move(np.zeros((1, 3)), "eeg", "moon", "template")
+
+
+def test_coils_are_carried_to_the_head_frame_by_the_motion_of_the_recording():
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # a quarter turn about z
+    motion = np.eye(4)
+    motion[:3, :3], motion[:3, 3] = turn, (0.01, 0.02, 0.03)
+    coils = Channels.of(["M1"], kind="meg", position=[[0.1, 0.0, 0.0]], orientation=[[1.0, 0.0, 0.0]], frame="device")
+    placed, steps = place(coils, "meg", "head", motion)
+    np.testing.assert_allclose(placed.position, [[0.01, 0.12, 0.03]], atol=1e-12)
+    np.testing.assert_allclose(placed.orientation, [[0.0, 1.0, 0.0]], atol=1e-12)
+    assert placed.frame == "head"
+    assert steps == ["1 positions moved from the device to the head frame by the recording's dev_head_t"]
+    with pytest.raises(UnknownName, match="1 of 1 channels have no position in the head frame: M1"):
+        place(coils, "meg", "head")

@@ -20,8 +20,9 @@ from torch import Tensor
 
 import neurokit_fm as nkfm
 from neurokit_fm.corpus.prepare import prepare
+from neurokit_fm.data.atomic import only_one
 from neurokit_fm.data.store import save_recording
-from neurokit_fm.errors import ConfigError, MissingDependency, TrainingError
+from neurokit_fm.errors import ConfigError, MissingDependency, StoreError, TrainingError
 from neurokit_fm.testing import fake_recording
 from neurokit_fm.training import Recipe, carry_out
 from neurokit_fm.training.checkpoint import found, newest
@@ -221,6 +222,17 @@ def test_a_folder_holds_one_run(tmp_path: Path, files: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"holds a run of another recipe(.|\n)*train.seed: 0 -> 1"):
         carry_out(recipe(tmp_path, data=[{"files": files}], train={"steps": 3, "seed": 1}))
     assert [step for step, _ in found(tmp_path / "checkpoints")] == [3]
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path, files: list[str]) -> None:
+    job = recipe(tmp_path, data=[{"files": files}], train={"steps": 2})
+    with (
+        only_one(tmp_path, "training"),
+        pytest.raises(StoreError, match=f"another process is training in {tmp_path}; wait"),
+    ):
+        carry_out(job)
+    assert not (tmp_path / "log.jsonl").exists()
+    assert len(carry_out(job).steps) == 2
 
 
 def test_only_the_newest_checkpoints_are_kept_and_a_damaged_one_is_passed_over(

@@ -8,6 +8,7 @@ import pytest
 
 import neurokit_fm as nkfm
 from neurokit_fm.data.store import verify
+from neurokit_fm.positions import known_positions
 from nkfm_samples.dataset import DATA
 
 NAMES = ("eeglab-attention", "finger-movements", "kit-meg", "songbird-spikes")
@@ -84,6 +85,25 @@ def test_finger_movements_hold_the_given_split():
         assert (recording.events.duration == 0.5).all()
         assert not eeg.channels.has_position.any()
         assert 20e-6 < eeg.read().std() < 80e-6
+
+
+def test_rows_of_the_published_finger_movements_overlap_and_are_put_back_in_order():
+    """The proof that the published file is damaged, and that what is made of it is electrodes."""
+    for damaged, mended in zip(load("finger-movements"), load("finger-movements-repaired"), strict=True):
+        rows = damaged["eeg"].read().reshape(28, -1, 50)
+        assert np.array_equal(rows[1:, :, :22], rows[:-1, :, 28:])
+        eeg = mended["eeg"]
+        assert eeg.channels.name == damaged["eeg"].channels.name[:16]
+        assert eeg.runs() == damaged["eeg"].runs()
+        x = eeg.read().reshape(16, -1, 50)
+        assert np.array_equal(x[0], rows[0])
+        assert np.array_equal(x[1, :, 6:], rows[2, :, :44])  # sample 56 of the sequence
+        x = (x - x.mean(axis=2, keepdims=True)).reshape(16, -1)
+        alike = np.corrcoef(x) - 2 * np.eye(16)
+        places = known_positions(eeg.channels.name, "eeg", "head")
+        apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+        assert (apart[np.arange(16), alike.argmax(axis=1)] < 0.04).sum() >= 15  # F4 is most like F3 in the test part
+        assert alike.max(axis=1).min() > 0.85
 
 
 def test_kit_meg_has_the_geometry_of_157_gradiometers():

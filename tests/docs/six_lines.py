@@ -1,7 +1,7 @@
 import neurokit_fm as nkfm
 
 rec = nkfm.read("sub-01_task-rest_eeg.edf")
-model = nkfm.load_model("my-model")  # a folder, a name from `nkfm list weights`, or "owner/name@revision"
+model = nkfm.load_model("nkfm-tiny")  # a folder, a name from `nkfm list weights`, or "owner/name@revision"
 for problem in model.contract.check(rec):
     print(problem)
 emb = nkfm.embed(model, rec)  # values (windows, width), times (windows, 2) in seconds

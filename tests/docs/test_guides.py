@@ -64,7 +64,7 @@ def test_the_six_lines_of_the_readme_run(somewhere: Path, capsys: pytest.Capture
     exec(compile(code, "six_lines.py", "exec"), {})  # noqa: S102 - our own page
     assert "cannot" not in capsys.readouterr().out
     made = nkfm.Embedding.load(somewhere / "sub-01.h5")
-    assert made.values.shape == (2, 32)
+    assert made.values.shape == (20, 128)
     assert len(made.channels) == 8
 
 

@@ -72,3 +72,12 @@ def test_half_precision_weights_still_give_float32_phases():
 def test_conversion_names_the_missing_key():
     with pytest.raises(WeightsError, match="missing: ln.bias"):
         from_reference({"embed_dim": 32, "freqs": 3}, {"ln.weight": torch.ones(32)})
+
+
+def test_space_scale_stretches_the_head_in_the_fourier_part():
+    coords = torch.tensor([[[0.02, -0.05, 0.07, 3.0]]])
+    one, three = (Fourier4d(Fourier4dConfig(freqs=3, space_scale=s, margin_m=0.0), 162) for s in (1.0, 3.0))
+    wide = coords * torch.tensor([3.0, 3.0, 3.0, 1.0])
+    torch.testing.assert_close(three.fourier(coords), one.fourier(wide))
+    with pytest.raises(ConfigError, match="space_scale must be positive"):
+        Fourier4dConfig(space_scale=0.0)

@@ -90,7 +90,8 @@ class Inputs:
         return collate([self.recording(size, seed=s, known=known) for size, s in zip(sizes, seeds, strict=True)])
 
     def _series(self, c: SeriesContract, size: Size, seed: int, known: bool, si: bool) -> TimeSeries:
-        like = c.modality if c.modality in SERIES else "eeg"
+        wanted = c.modality.partition("|")[0]
+        like = wanted if wanted in SERIES else "eeg"
         made = fake_recording(
             "series",
             seed=seed,
@@ -109,7 +110,7 @@ class Inputs:
             channels = replace(channels, position=places, frame=c.frame or "template")
         names = c.channels or channels.name
         data = signal.read() if si else signal.read() / np.float32(SERIES[like][2])
-        series: TimeSeries = replace(signal, data=data, channels=replace(channels, name=names), modality=c.modality)
+        series: TimeSeries = replace(signal, data=data, channels=replace(channels, name=names), modality=wanted)
         return series
 
     def _volume(self, c: VolumeContract, like: Volume, size: Size, seed: int) -> Volume:

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurokit_fm.checkpoints import PublishedWeights, digest
+from neurokit_fm.checkpoints import PublishedWeights, ShippedWeights, digest
 from neurokit_fm.contract import Contract
 from neurokit_fm.contract.base import read_contract, write_contract
 from neurokit_fm.errors import WeightsError
+from neurokit_fm.hub import load_contract, load_model
 from neurokit_fm.model import Model
-from neurokit_fm.testing.checks.check import Broken, Case, Rule, expect
+from neurokit_fm.testing.checks.check import Broken, Case, CheckSkipped, Rule, expect
 from neurokit_fm.testing.checks.inputs import seeded
 
 
@@ -43,15 +44,20 @@ class WeightsCase(Case):
 
 
 def describes(case: WeightsCase) -> None:
-    """The target says whose weights they are: repository, page, licence and gate as in the entry, paper, parameters."""
+    """The target says whose weights they are: repository or folder, page, licence and gate, paper, parameters."""
     found = case.target
-    expect(isinstance(found, PublishedWeights), f"a {type(found).__name__}", "use `neurokit_fm.PublishedWeights`")
-    for label, pattern in (("repo", r"[\w.-]+/[\w.-]+"), ("page", r"https://\S+"), ("licence", ".+"), ("paper", ".+")):
+    shipped = isinstance(found, ShippedWeights)
+    kinds = "use `neurokit_fm.PublishedWeights` or `neurokit_fm.checkpoints.ShippedWeights`"
+    expect(shipped or isinstance(found, PublishedWeights), f"a {type(found).__name__}", kinds)
+    patterns = {"page": r"https://\S+|docs/\S+", "licence": ".+", "paper": ".+"}
+    for label, pattern in (patterns if shipped else patterns | {"repo": r"[\w.-]+/[\w.-]+"}).items():
         value = getattr(found, label)
         expect(re.fullmatch(pattern, value), f"{label} = {value!r}", f"give {label} as {pattern}")
     expect(found.licence == case.entry.licence, f"{found.licence!r} and {case.entry.licence!r}", "state one licence")
-    expect(found.gated == case.entry.gated, f"gated: {found.gated} and {case.entry.gated}", "say the same in both")
     expect(found.parameters > 0, f"parameters = {found.parameters}", "give the published number")
+    if shipped:
+        return
+    expect(found.gated == case.entry.gated, f"gated: {found.gated} and {case.entry.gated}", "say the same in both")
     wrong = [name for name, value in found.sha256.items() if not re.fullmatch("[0-9a-f]{64}", value)]
     expect(not wrong, f"sha256 of {', '.join(wrong)}", "give 64 hexadecimal digits, lower case")
 
@@ -59,7 +65,7 @@ def describes(case: WeightsCase) -> None:
 def contract(case: WeightsCase) -> None:
     """The contract is complete and survives being written to JSON."""
     case.rests_on(describes)
-    mine = case.target.contract
+    mine = load_contract(case.entry.name)
     expect(isinstance(mine, Contract), f"a {type(mine).__name__}", "give the input the weights were trained on")
     back = read_contract(json.loads(json.dumps(write_contract(mine))))
     expect(back == mine, f"{back}, written was {mine}", "use only what JSON can hold")
@@ -68,13 +74,28 @@ def contract(case: WeightsCase) -> None:
 def converter(case: WeightsCase) -> None:
     """`converter` names a function that can be imported."""
     case.rests_on(describes)
+    if isinstance(case.target, ShippedWeights):
+        raise CheckSkipped("these weights come with the plugin, in our own format")
     module, _, function = case.target.converter.partition(":")
     found = getattr(importlib.import_module(module), function, None)
     expect(callable(found), f"{case.target.converter} is {found!r}", "give 'module:function'")
 
 
+def shipped(case: WeightsCase) -> None:
+    """Weights that come with the plugin load without a network, replay their fingerprint and are as many as it says."""
+    case.rests_on(describes)
+    if not isinstance(case.target, ShippedWeights):
+        raise CheckSkipped("these weights are downloaded when they are asked for")
+    report = load_model(case.entry.name).load_report
+    assert report is not None  # `load_model` always makes one
+    stated = case.target.parameters
+    expect(report.parameters == stated, f"{report.parameters:,} parameters, stated {stated:,}", "state the number")
+    expect(report.fingerprint is not None, "no fingerprint", "save the model with `save_pretrained`")
+
+
 def converts(case: WeightsCase) -> None:
     """The converter turns a published configuration and state dict into a `Model`, all of whose weights come from it."""
+    case.rests_on(converter)
     config, state = case.reference
     made = [case.convert(config, {k: v + change for k, v in state.items()}) for change in (0.0, 0.5)]
     expect(isinstance(made[0], Model), f"a {type(made[0]).__name__}", "return a `neurokit_fm.Model`")
@@ -108,4 +129,4 @@ def every_key(case: WeightsCase) -> None:
 
 
 CASE = WeightsCase
-CHECKS: tuple[Rule, ...] = (describes, contract, converter, converts, every_key)
+CHECKS: tuple[Rule, ...] = (describes, contract, shipped, converter, converts, every_key)
