@@ -37,6 +37,7 @@ COMMANDS = {
             target="neurokit_fm.cli.prepare:prepare",
             summary="Turn recordings into a corpus to train on",
         ),
+        Entry(name="probe", target="neurokit_fm.cli.probe:probe", summary="Measure frozen models on labelled data"),
         Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
         Entry(name="pull", target="neurokit_fm.cli.pull:pull", summary="Fetch a model into the local cache"),
         Entry(name="push", target="neurokit_fm.cli.push:push", summary="Publish a model folder on the Hub"),
