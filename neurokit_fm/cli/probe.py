@@ -75,7 +75,7 @@ def probe(
     kept = None if cache is None else FeatureCache(cache)
     for ref in models:
         model = load_model(ref, device=device)
-        modality = model.contract.modality
+        modality = str(vars(model.contract).get("modality", modality))
         name = Path(ref).name if Path(ref).is_dir() else ref
         first = model_probe(model, (heads or ("ridge",))[0], features, name=name, cache=kept)
         methods.append(first)

@@ -18,7 +18,7 @@ from neurokit_fm.corpus.corpus import Corpus
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.errors import DataError
-from neurokit_fm.probing.protocols import SEPARATES, Fold, Piece
+from neurokit_fm.probing.protocols import SEPARATES, Fold, Piece, result_groups
 from neurokit_fm.probing.trials import target_windows
 
 logger = logging.getLogger(__name__)
@@ -111,14 +111,16 @@ def find_leaks(
         _stretches,
         lambda fold: _same_signal(fold, facts),
         lambda fold: _label_channel(fold, facts),
-        lambda fold: _order(fold, facts),
-        lambda fold: _properties(fold, facts),
+        lambda fold: _place_in_recording(fold, facts),
     ]
     found: dict[str, Leak] = {}
     for fold in folds:
         for check in checks:
             for leak in check(fold):
                 found.setdefault(leak.kind, leak)
+    used = sorted({piece.row for fold in folds for piece in (*fold.train, *fold.test)})
+    for leak in (*_order_of_recordings(used, facts), *_properties(used, facts)):
+        found.setdefault(leak.kind, leak)
     tested = sorted({piece.row for fold in folds for piece in fold.test})
     for corpus in corpora:
         for leak in _pretrained(
@@ -298,36 +300,48 @@ def _label_channel(fold: Fold, facts: _Facts) -> Iterator[Leak]:
             )
 
 
-def _order(fold: Fold, facts: _Facts) -> Iterator[Leak]:
-    """Whether the nearest training trial, in the order of rows and of time, tells the label of the test trials."""
-    rows, labels, sides, lengths = [], [], [], []
-    for side, pieces in enumerate((fold.train, fold.test)):
-        for piece in pieces:
-            numbers, values = facts.trials(piece)
-            rows += [(piece.row, int(number)) for number in numbers]
-            labels += [str(value) for value in values]
-            sides += [side] * len(values)
-            lengths += [len(facts[piece.row].values)] * len(values)
-    part, label, place = np.array(sides), np.array(labels), np.array(rows, dtype=np.int64).reshape(-1, 2)
-    if not len(label) or len(set(labels)) < 2:
+def _place_in_recording(fold: Fold, facts: _Facts) -> Iterator[Leak]:
+    """Whether the training trial that comes at the same time in its recording tells the label of a test trial."""
+    found: list[tuple[Array, Array]] = []
+    for pieces in (fold.train, fold.test):
+        parts = [(facts[p.row], *facts.trials(p)) for p in pieces]
+        if all(len(set(map(str, fact.values))) < 2 for fact, _, _ in parts):
+            return
+        at = np.concatenate([(numbers + 0.5) / max(1, len(fact.values)) for fact, numbers, _ in parts])
+        found.append((at, np.array([str(value) for _, _, values in parts for value in values])))
+    (x, y), (x_test, y_test) = found
+    if min(len(y), len(y_test)) < 4 or _agreement(x, y, x_test, y_test) >= CHANCE:
         return
-    one_each = all(len(set(map(str, facts[row].values))) < 2 for row in np.unique(place[:, 0]))
-    if one_each:  # a label a recording: does the order of recordings tell it?
-        _, first = np.unique(place[:, 0], return_index=True)
-        part, label, at = part[first], label[first], place[first, 0].astype(float)
-    else:  # does the place of a trial in its recording tell it?
-        at = (place[:, 1] + 0.5) / np.maximum(np.array(lengths), 1)
-    train, test = part == 0, part == 1
-    if train.sum() < 4 or test.sum() < 4:
+    yield Leak(
+        "order",
+        False,
+        "when a trial comes in its recording tells its label, and so does whatever drifts with time. Use a data set whose "
+        "classes are mixed in time, or show that the score survives without the drift",
+    )
+
+
+def _order_of_recordings(rows: Sequence[int], facts: _Facts) -> Iterator[Leak]:
+    """Whether neighbouring groups have the same label more often than by luck, where each has one label."""
+    groups = result_groups(facts.dataset)
+    firsts = list({groups[row]: row for row in reversed(rows)}.values())[::-1]
+    labels = [set(map(str, facts[row].values)) for row in rows]
+    if any(len(some) != 1 for some in labels):
         return
-    p = _agreement(at[train], label[train], at[test], label[test])
+    label = np.array([str(facts[row].values[0]) for row in firsts])
+    names, counts = np.unique(label, return_counts=True)
+    if len(names) < 2 or len(label) < 8:
+        return
+    from scipy.stats import binom
+
+    same, n = int((label[1:] == label[:-1]).sum()), len(label)
+    luck = float((counts * (counts - 1)).sum() / (n * (n - 1)))
+    p = float(binom.sf(same - 1, n - 1, luck))
     if p < CHANCE:
-        what = "the order of the recordings" if one_each else "when a trial comes in its recording"
         yield Leak(
             "order",
             False,
-            f"{what} alone tells the label (p = {p:.1g}); whatever drifts with it does too. Use a data set whose classes are "
-            "mixed in time, or show that the score survives without it",
+            f"the order of the recordings alone tells the label (neighbours share it {same} times of {n - 1}, p = {p:.1g}); so "
+            "does whatever drifts with it: site, device, time of year. Compare with recordings made in mixed order",
         )
 
 
@@ -342,9 +356,8 @@ def _agreement(x: Array, y: Array, x_test: Array, y_test: Array) -> float:
     return float(binom.sf(right - 1, len(y_test), min(max(luck, 1 / len(names)), 1 - 1e-9)))
 
 
-def _properties(fold: Fold, facts: _Facts) -> Iterator[Leak]:
+def _properties(rows: Sequence[int], facts: _Facts) -> Iterator[Leak]:
     """Whether a property of recordings with one label each tells it."""
-    rows = sorted({p.row for p in (*fold.train, *fold.test)})
     labels = [set(map(str, facts[row].values)) for row in rows]
     if any(len(some) != 1 for some in labels) or len(set.union(*labels)) < 2 or len(rows) < 8:
         return

@@ -290,7 +290,7 @@ def _margin(decision: Array, column: int) -> Array:
     if decision.shape[1] != 2:
         return decision[:, column]
     with np.errstate(invalid="ignore"):  # a class that can never be said
-        return np.nan_to_num(decision[:, column] - decision[:, 1 - column], nan=0.0)
+        return np.asarray(np.nan_to_num(decision[:, column] - decision[:, 1 - column], nan=0.0))
 
 
 def _of_confusion(confusion: Array) -> dict[str, Array]:
