@@ -29,6 +29,7 @@ COMMANDS = {
             name="doctor", target="neurokit_fm.cli.doctor:doctor", summary="Find out what is wrong with this install"
         ),
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
+        Entry(name="finetune", target="neurokit_fm.cli.finetune:finetune", summary="Train a model on labelled data"),
         Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file, model or corpus is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
         Entry(name="new", target="neurokit_fm.cli.new:new", summary="Start a plugin that passes every check"),
@@ -37,8 +38,8 @@ COMMANDS = {
             target="neurokit_fm.cli.prepare:prepare",
             summary="Turn recordings into a corpus to train on",
         ),
-        Entry(name="probe", target="neurokit_fm.cli.probe:probe", summary="Measure frozen models on labelled data"),
         Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
+        Entry(name="probe", target="neurokit_fm.cli.probe:probe", summary="Measure frozen models on labelled data"),
         Entry(name="pull", target="neurokit_fm.cli.pull:pull", summary="Fetch a model into the local cache"),
         Entry(name="push", target="neurokit_fm.cli.push:push", summary="Publish a model folder on the Hub"),
     )

@@ -130,6 +130,17 @@ def load_dataset(name: str, settings: Sequence[str]) -> Dataset:
     """
     from neurokit_fm.registry import datasets
 
+    return open_dataset(datasets.load(name), name, read_values(settings))
+
+
+def read_values(settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts, dotted keys as nested tables, values as in TOML (a bare word is text).
+
+    Raises
+    ------
+    ConfigError
+        If one has no ``=``.
+    """
     values: dict[str, Any] = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
@@ -144,7 +155,7 @@ def load_dataset(name: str, settings: Sequence[str]) -> Dataset:
         for table in tables:
             where = where.setdefault(table, {})
         where[last] = value
-    return open_dataset(datasets.load(name), name, values)
+    return values
 
 
 def open_dataset(make: Any, name: str, values: dict[str, Any]) -> Dataset:

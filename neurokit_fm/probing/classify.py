@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.errors import ConfigError, DataError
+from neurokit_fm.evaluation.outcome import Kind, Prediction, label_matrix, split_labels
 from neurokit_fm.probing.nearest import NearestMean
-from neurokit_fm.probing.outcome import Kind, Prediction, label_matrix, split_labels
 from neurokit_fm.probing.ridge import fit_ridge
 
 Head = Literal["ridge", "logistic", "lda", "ncm", "knn"]

@@ -18,7 +18,7 @@ from neurokit_fm.corpus.corpus import Corpus
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.errors import DataError
-from neurokit_fm.probing.protocols import SEPARATES, Fold, Piece, result_groups
+from neurokit_fm.evaluation.protocols import SEPARATES, Fold, Piece, result_groups
 from neurokit_fm.probing.trials import target_windows
 
 logger = logging.getLogger(__name__)

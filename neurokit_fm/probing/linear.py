@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurokit_fm.dataset import Dataset
+from neurokit_fm.evaluation.report import ProbeReport, Score
 from neurokit_fm.model import Model
 from neurokit_fm.probing.cache import FeatureCache
 from neurokit_fm.probing.classify import Head
 from neurokit_fm.probing.methods import model_probe, scored
-from neurokit_fm.probing.report import ProbeReport, Score
 from neurokit_fm.probing.trials import Summary, trial_features
 
 

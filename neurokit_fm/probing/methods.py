@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import DataError, NkfmError
+from neurokit_fm.evaluation.outcome import Outcome, Prediction, joined
+from neurokit_fm.evaluation.protocols import Fold, Piece, Protocol, folds
+from neurokit_fm.evaluation.report import ProbeReport, Score, score
 from neurokit_fm.model import Model
 from neurokit_fm.probing.cache import FeatureCache
 from neurokit_fm.probing.classify import Head, fit_predict
 from neurokit_fm.probing.leaks import refuse_leaks
-from neurokit_fm.probing.outcome import Outcome, Prediction, joined
-from neurokit_fm.probing.protocols import Fold, Piece, Protocol, folds
-from neurokit_fm.probing.report import ProbeReport, Score, score
 from neurokit_fm.probing.trials import Summary, Trials, trial_features
 
 

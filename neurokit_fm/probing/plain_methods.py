@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.dataset import Dataset
+from neurokit_fm.evaluation.outcome import Prediction
+from neurokit_fm.evaluation.report import Score
 from neurokit_fm.probing.classify import Head, fit_predict
 from neurokit_fm.probing.methods import Frozen, Memo, Method, scored
-from neurokit_fm.probing.outcome import Prediction
-from neurokit_fm.probing.report import Score
 from neurokit_fm.probing.trials import Trials, raw_trials
 
 BANDS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))

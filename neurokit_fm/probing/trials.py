@@ -18,9 +18,9 @@ from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, DataError
+from neurokit_fm.evaluation.outcome import Kind
 from neurokit_fm.model import Model
 from neurokit_fm.probing.cache import FeatureCache, model_digest
-from neurokit_fm.probing.outcome import Kind
 from neurokit_fm.registry import modalities
 from neurokit_fm.tokens import Features
 from neurokit_fm.training.sampling import Budget, Cut
@@ -291,7 +291,7 @@ def trial_features(
         x: list[npt.NDArray[np.float32]] = []
         with torch.inference_mode():
             for cuts in budget.split([Cut(series, int(a), int(b)) for a, b in bounds]):
-                x.extend(_flatten(model(budget.batch(cuts)), features).float().cpu().numpy())
+                x.extend(flatten(model(budget.batch(cuts)), features).float().cpu().numpy())
         widths = {v.shape for v in x}
         if len(widths) > 1:
             raise _differ(widths)
@@ -310,7 +310,7 @@ def trial_features(
     return _gather(dataset, read, with_channels=features != "pooled")
 
 
-def _flatten(features: Features, kind: Summary) -> Tensor:
+def flatten(features: Features, kind: Summary) -> Tensor:
     """One vector a window: (B, D), (B, C*D) or (B, N*D)."""
     if kind == "pooled":
         return features.pooled()
@@ -349,7 +349,7 @@ def _gather(
         shapes = {v.shape for v in x}
         if len(shapes) > 1:
             raise _differ(shapes)
-        y, kind = _encode(values)
+        y, kind = encode(values)
         more = Trials(
             x=np.stack(x) if isinstance(x, list) else x,
             y=y,
@@ -369,7 +369,7 @@ def _differ(shapes: set[tuple[int, ...]]) -> DataError:
     return DataError(f"trials of one recording differ in shape ({sorted(shapes)}); give events one duration")
 
 
-def _encode(values: Sequence[Any]) -> tuple[npt.NDArray[Any], Kind]:
+def encode(values: Sequence[Any]) -> tuple[npt.NDArray[Any], Kind]:
     """Class names, numbers or joined labels, and which they are."""
     if all(isinstance(value, str) for value in values):
         return np.array(values), "classes"

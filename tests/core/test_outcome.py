@@ -12,10 +12,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neurokit_fm.errors import DataError
+from neurokit_fm.evaluation.outcome import BINS, chances, joined, measures
+from neurokit_fm.evaluation.report import score
 from neurokit_fm.probing import Outcome, Prediction, compare
 from neurokit_fm.probing.nearest import NearestMean
-from neurokit_fm.probing.outcome import BINS, chances, joined, measures
-from neurokit_fm.probing.report import score
 from neurokit_fm.probing.ridge import fit_ridge
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "methods"

@@ -12,6 +12,7 @@ import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.data.events import Events
 from neurokit_fm.errors import ConfigError, ContractError, DataError
+from neurokit_fm.evaluation.report import RESAMPLES, score, sign_test
 from neurokit_fm.probing import (
     Outcome,
     Prediction,
@@ -26,7 +27,6 @@ from neurokit_fm.probing import (
 )
 from neurokit_fm.probing.classify import fit_predict
 from neurokit_fm.probing.plain_methods import log_band_power, tangent_space, time_bins
-from neurokit_fm.probing.report import RESAMPLES, score, sign_test
 
 NAMES = ["C3", "Cz", "C4"]
 HEADS = ["ridge", "logistic", "lda", "ncm", "knn"]

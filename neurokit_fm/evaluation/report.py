@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.errors import DataError
-from neurokit_fm.probing.outcome import AT_ONCE, Outcome, chances, measures
+from neurokit_fm.evaluation.outcome import AT_ONCE, Outcome, chances, measures
 
 Array = npt.NDArray[Any]
 
