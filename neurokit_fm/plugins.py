@@ -22,6 +22,8 @@ BUILT_IN = (
     "nkfm_brainomni",
     "nkfm_braintokenizer",
     "nkfm_eegformer",
+    "nkfm_bids",
+    "nkfm_files",
     "nkfm_glmhmm",
     "nkfm_mae",
     "nkfm_mne",
