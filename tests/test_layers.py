@@ -28,8 +28,8 @@ LAYERS = (
     ("evaluation",),
     ("training", "probing", "embedding", "bridge"),
     ("finetuning",),
-    ("benchmarking",),
     ("report",),
+    ("benchmarking",),
     ("testing",),
     ("cli",),
 )

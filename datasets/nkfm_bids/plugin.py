@@ -10,7 +10,7 @@ def register_datasets() -> list[Entry]:
         Entry(
             name="bids",
             target="nkfm_bids.dataset:bids",
-            summary="A BIDS tree of EEG, MEG or intracranial recordings: participants, sessions, events (--set root=FOLDER)",
+            summary="A BIDS tree of EEG, MEG or intracranial recordings",
             requires=("mne_bids",),
             paper="doi 10.1038/s41597-019-0104-8",
             licence="that of the tree, see dataset_description.json",

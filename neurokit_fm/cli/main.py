@@ -22,6 +22,9 @@ COMMANDS = {
     for entry in (
         Entry(name="cache", target="neurokit_fm.cli.cache:cache", summary="Show or remove models in the local cache"),
         Entry(
+            name="bench", target="neurokit_fm.cli.bench:bench", summary="Measure models on many tasks after a recipe"
+        ),
+        Entry(
             name="check", target="neurokit_fm.cli.check:check", summary="Hold a plugin against the rules for plugins"
         ),
         Entry(name="demo", target="neurokit_fm.cli.demo:demo", summary="Run the whole toolkit once, offline"),

@@ -225,7 +225,7 @@ def compare(a: Score, b: Score, *, seed: int = 0) -> Comparison:
     else:
         parts = np.array([gain[rows].sum() for rows in members]) if len(members) > 1 else gain
         over = "groups" if len(members) > 1 else "trials"
-        p, test = _flip_test(parts, rng), f"sign-flip test over {len(parts)} {over}"
+        p, test = flip_test(parts, rng), f"sign-flip test over {len(parts)} {over}"
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return Comparison(
         one=a.method,
@@ -239,7 +239,7 @@ def compare(a: Score, b: Score, *, seed: int = 0) -> Comparison:
     )
 
 
-def _flip_test(parts: Array, rng: np.random.Generator) -> float:
+def flip_test(parts: Array, rng: np.random.Generator) -> float:
     """Two-sided p of a sum when the sign of each part is as likely as the other; exact for 13 parts or fewer."""
     n = len(parts)
     exact = n <= 13
