@@ -71,12 +71,13 @@ def probe(
 
     dataset = load_dataset(data, settings)
     protocol = Protocol(by=by, n_folds=n_folds, shots=shots)
+    names = short_names(models)
     methods, modality = [], "eeg"
     kept = None if cache is None else FeatureCache(cache)
     for ref in models:
         model = load_model(ref, device=device)
         modality = str(vars(model.contract).get("modality", modality))
-        name = Path(ref).name if Path(ref).is_dir() else ref
+        name = names[ref]
         first = model_probe(model, (heads or ("ridge",))[0], features, name=name, cache=kept)
         methods.append(first)
         methods += [model_probe(model, head, features, name=name, memo=first.memo) for head in heads[1:]]
@@ -118,6 +119,15 @@ def probe(
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
         temporary.write_text((json.dumps(found, indent=2) if out.suffix == ".json" else text) + "\n", encoding="utf-8")
+
+
+def short_names(refs: Sequence[str]) -> dict[str, str]:
+    """As few last parts of each reference as tell them apart, but more than ``model``, as runs call their folder."""
+    for n in (1, 2, 3):
+        short = {ref: "/".join(Path(ref).parts[-n:]) for ref in refs}
+        if len(set(short.values())) == len(short) and "model" not in short.values():
+            return short
+    return {ref: ref for ref in refs}
 
 
 def load_dataset(name: str, settings: Sequence[str]) -> Dataset:

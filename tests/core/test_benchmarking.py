@@ -20,7 +20,14 @@ from neurokit_fm.errors import ConfigError
 
 CHEAP = {"epochs": 1, "head_epochs": 1, "batch": 32}
 SIMULATED = {
-    "config": {"subjects": 4, "sessions": 1, "duration_s": 24, "sfreq": 64, "trial_s": 1, "activity": {"background_sources": 4}}
+    "config": {
+        "subjects": 4,
+        "sessions": 1,
+        "duration_s": 24,
+        "sfreq": 64,
+        "trial_s": 1,
+        "activity": {"background_sources": 4},
+    }
 }
 
 
