@@ -15,7 +15,7 @@ import numpy.typing as npt
 from neurokit_fm.benchmarking.cells import OUTCOMES, read_outcome
 from neurokit_fm.data.atomic import atomic_path
 from neurokit_fm.evaluation.outcome import Outcome, measures
-from neurokit_fm.evaluation.report import flip_test, resampled
+from neurokit_fm.evaluation.report import flip_test, interval, resampled
 
 Array = npt.NDArray[Any]
 
@@ -67,11 +67,11 @@ def standings(out: str | Path, rows: Sequence[dict[str, Any]]) -> list[Standing]
         gains = {name: _gains(some) for name, some in mine.items()}
         for name, some in mine.items():
             drawn = np.mean([_drawn(outcome) for outcome in some], axis=0)
-            low, high = np.nanquantile(drawn, [0.025, 0.975])
+            low, high = interval(drawn, _members(some[0]))
             found.append(
                 Standing(
                     task=task, model=name[0], method=name[1], metric=some[0].metric, value=float(values[name].mean()),
-                    low=float(low), high=float(high), chance=some[0].chance, spread=float(values[name].std()),
+                    low=low, high=high, chance=some[0].chance, spread=float(values[name].std()),
                     seeds=len(some), p_best=1.0 if name == best else _differ(gains[name], gains[best]),
                 )
             )  # fmt: skip

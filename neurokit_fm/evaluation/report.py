@@ -95,9 +95,8 @@ def score(method: str, outcome: Outcome, *, n_train: int, protocol: str, seed: i
     ----------
     method : str
     outcome : Outcome
-        With several groups, the bootstrap draws groups and then trials within each. Labels are permuted within groups, or
-        between whole groups where each has one label. A percentile interval is too narrow for few groups, and shrinks to
-        a point at 100 % correct.
+        With several groups, the bootstrap draws whole groups, else trials; see `interval`. Labels are permuted within groups,
+        or between whole groups where each has one label. An interval shrinks to a point at 100 % correct.
     n_train : int
     protocol : str
         What was done to get the predictions; what is done here is added.
@@ -111,7 +110,7 @@ def score(method: str, outcome: Outcome, *, n_train: int, protocol: str, seed: i
     members = _members(outcome)
     plain = {name: float(found[0]) for name, found in measures(outcome, np.ones((1, len(outcome)))).items()}
     drawn = measures(outcome, resampled(rng, members, len(outcome)))
-    spread = {name: np.nanquantile(found, [0.025, 0.975]) for name, found in drawn.items() if np.isfinite(found).any()}
+    spread = {name: interval(found, members) for name, found in drawn.items() if np.isfinite(found).any()}
     luck = chances(outcome)
     blocked = len(members) > 1 and all(_constant(outcome.truth[rows]) for rows in members)
     at_least = 0
@@ -119,7 +118,7 @@ def score(method: str, outcome: Outcome, *, n_train: int, protocol: str, seed: i
     for first in range(0, RESAMPLES, size):
         order = np.stack([_shuffled(rng, members, blocked) for _ in range(min(size, RESAMPLES - first))])
         at_least += int((outcome.permuted(order) >= plain[outcome.metric] - 1e-12).sum())
-    units = f"{len(members)} groups and their test trials" if len(members) > 1 else "test trials"
+    units = f"{len(members)} groups" if len(members) > 1 else "test trials"
     how = "of the test labels between groups" if blocked else "of the test labels"
     low, high = spread[outcome.metric]
     return Score(
@@ -147,12 +146,32 @@ def score(method: str, outcome: Outcome, *, n_train: int, protocol: str, seed: i
 
 
 def resampled(rng: np.random.Generator, members: Sequence[Array], n: int) -> Array:
-    """How often each trial is drawn when groups, then trials within each, are drawn anew, (RESAMPLES, N)."""
+    """How often each trial counts when groups are drawn anew, or trials where there is one group, (RESAMPLES, N)."""
+    if len(members) == 1:
+        return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES), dtype=np.float32)
     times = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=RESAMPLES)  # (R, G)
     weights = np.zeros((RESAMPLES, n), dtype=np.float32)
     for column, rows in enumerate(members):
-        weights[:, rows] = rng.multinomial(times[:, column] * len(rows), np.full(len(rows), 1 / len(rows)))
+        weights[:, rows] = times[:, column, None]
     return weights
+
+
+def interval(drawn: Array, members: Sequence[Array]) -> tuple[float, float]:
+    """95 % interval of resampled measures: percentiles, moved outwards as far as few units ask for.
+
+    Notes
+    -----
+    The expanded percentile interval of Hesterberg (2015), doi 10.1080/00031305.2015.1089789: with n units drawn, the tail is
+    that of the normal distribution beyond sqrt(n / (n - 1)) times the quantile of Student's t with n - 1 degrees of freedom.
+    """
+    from scipy.stats import norm, t
+
+    n = len(members) if len(members) > 1 else len(members[0])
+    tail = 0.5 if n < 2 else float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1)))
+    if not np.isfinite(drawn).any():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _members(outcome: Outcome) -> list[Array]:
@@ -226,14 +245,14 @@ def compare(a: Score, b: Score, *, seed: int = 0) -> Comparison:
         parts = np.array([gain[rows].sum() for rows in members]) if len(members) > 1 else gain
         over = "groups" if len(members) > 1 else "trials"
         p, test = flip_test(parts, rng), f"sign-flip test over {len(parts)} {over}"
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = interval(drawn, members)
     return Comparison(
         one=a.method,
         other=b.method,
         metric=a.metric,
         difference=a.value - b.value,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         p_value=p,
         test=test,
     )
