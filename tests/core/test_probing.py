@@ -323,7 +323,7 @@ def test_verdicts_say_what_the_numbers_allow() -> None:
     close = ProbeReport(scores=(some_score("near", 62),), baselines=(weak,)).verdict
     assert "is higher than, but on 100 trials not clearly better than, the best baseline" in close
     chance = ProbeReport(scores=(guess,)).verdict
-    assert "guess: 0.52, 95% interval 0.42 to 0.61, not distinguishable from chance (0.50)" in chance
+    assert "guess: 0.52, 95% interval 0.41 to 0.61, not distinguishable from chance (0.50)" in chance
     with pytest.raises(DataError, match=r"same test trials; found \[50, 100\]"):
         ProbeReport(scores=(weak,), baselines=(some_score("short", 30, n=50),))
 

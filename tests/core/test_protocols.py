@@ -269,7 +269,7 @@ def test_marks_do_not_depend_on_gain_offset_or_where_the_cut_is() -> None:
     assert not marks & set(signal_marks(made(seed=1)[0]["eeg"]))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("by", ["cross-subject", "within-session"])
+@pytest.mark.parametrize("by", ["cross-subject", pytest.param("within-session", marks=pytest.mark.slow)])
 def test_with_shuffled_labels_every_method_is_at_chance(by: str) -> None:
     rng = np.random.default_rng(3)
     data = made(subjects=6 if by == "cross-subject" else 3, effect=9.0)
@@ -309,7 +309,7 @@ def test_quantities_labels_and_recordings_can_be_predicted() -> None:
     data = replace(base, open=open_row, target="speed")
     found = evaluate(
         [model_probe(fake_model(), head, name="fake") for head in ("ridge", "knn")], data, Protocol(by="cross-subject"),
-        plain=plain_methods(),
+        plain=plain_methods()[1:2],
     )  # fmt: skip
     assert {one.metric for one in found.every} == {"R2"}
     assert found.scores[0].value > 0.3
@@ -327,28 +327,28 @@ def test_quantities_labels_and_recordings_can_be_predicted() -> None:
 
 
 def test_a_second_probe_finds_its_features(tmp_path: Path) -> None:
-    data, model = made(effect=3.0), fake_model()
+    data, model = made(subjects=3, n=10, effect=3.0), fake_model()
     cache = FeatureCache(tmp_path / "kept")
     one = evaluate([model_probe(model, cache=cache)], data, Protocol())
-    assert (cache.hits, cache.misses) == (0, 6)
+    assert (cache.hits, cache.misses) == (0, 3)
     two = evaluate([model_probe(model, cache=cache)], data, Protocol())
-    assert (cache.hits, cache.misses) == (6, 6)
+    assert (cache.hits, cache.misses) == (3, 3)
     assert one == two
-    evaluate([model_probe(model, cache=cache)], made(effect=3.0, seed=1), Protocol())  # other samples
-    assert (cache.hits, cache.misses) == (6, 12)
+    evaluate([model_probe(model, cache=cache)], made(subjects=3, n=10, effect=3.0, seed=1), Protocol())  # other samples
+    assert (cache.hits, cache.misses) == (3, 6)
     other = fake_model()
     with torch.no_grad():
         next(other.parameters()).add_(1.0)
     evaluate([model_probe(other, cache=cache)], data, Protocol())  # other weights
-    assert cache.misses == 18
+    assert cache.misses == 9
     next((tmp_path / "kept").iterdir()).write_bytes(b"cut short")
     evaluate([model_probe(model, cache=cache)], data, Protocol())
-    assert cache.hits in (11, 12)
+    assert cache.hits in (5, 6)
 
 
 def test_the_command_prints_a_table_and_writes_reports(tmp_path: Path) -> None:
     fake_model(sfreq=100.0).save_pretrained(tmp_path / "mine")
-    for name, plain in (("r.html", "--no-plain"), ("r.md", "--no-plain"), ("r.json", "--plain")):
+    for name, plain in (("r.html", "--no-plain"), ("r.json", "--plain")):
         done = CliRunner().invoke(
             cli,
             ["probe", str(tmp_path / "mine"), "--data", "finger-movements", "--head", "ridge", "--head", "ncm",
@@ -357,7 +357,6 @@ def test_the_command_prints_a_table_and_writes_reports(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.exit_code == 0
         assert "| mine, channels, ncm |" in done.output
-    assert "| raw trial, shrinkage LDA | 0.66" not in (tmp_path / "r.md").read_text()
     values = json.loads((tmp_path / "r.json").read_text())
     assert [s["method"] for s in values["scores"]] == ["mine, channels, ridge", "mine, channels, ncm"]
     assert values["baselines"][0]["value"] == pytest.approx(0.66, abs=0.03)
