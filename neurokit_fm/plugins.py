@@ -19,10 +19,10 @@ from neurokit_fm import __version__, hooks
 from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
+    "nkfm_bids",
     "nkfm_brainomni",
     "nkfm_braintokenizer",
     "nkfm_eegformer",
-    "nkfm_bids",
     "nkfm_files",
     "nkfm_glmhmm",
     "nkfm_mae",

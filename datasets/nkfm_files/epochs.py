@@ -58,7 +58,13 @@ def epochs_files(
         recording, row = from_mne(epochs), rows[number]
         source = str(item) if isinstance(item, str | Path) else f"epochs {number}"
         named = {key: str(row[key]) for key in ("subject", "session", "task", "run") if row.get(key)}
-        facts: dict[str, Any] = {**vars(recording.info), **named, "source": source, "licence": licence, "citation": citation}
+        facts: dict[str, Any] = {
+            **vars(recording.info),
+            **named,
+            "source": source,
+            "licence": licence,
+            "citation": citation,
+        }
         return replace(recording, info=Info(**facts))
 
     if labels is None:

@@ -73,6 +73,8 @@ def finetune(
     )
     beside = baselines(train, test, modality=trials.cuts[0].series.modality, seed=seed) if plain else []
     report = ProbeReport(scores=(mine,), baselines=tuple(beside))
+    training = {"init": model, "data": [{"dataset": data, "split": by}], "finetune": write_config(config), "seed": seed}
+    tuned.save_pretrained(out, training=training, evaluation={data: report})
     found = {
         "model": str(out),
         "settings": write_config(config),

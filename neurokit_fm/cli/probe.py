@@ -109,7 +109,7 @@ def probe(
             out,
             [probe_section(report)],
             title=title,
-            summary=[*report.verdict.splitlines(), *report.warnings],
+            summary=report.warnings,
             command=command_line(),
             facts=[("seed", seed), *about.items()],
         )
