@@ -14,6 +14,7 @@ _PUBLIC = {
     "Batch": "neurokit_fm.batch.batch",
     "Channels": "neurokit_fm.data.channels",
     "Dataset": "neurokit_fm.dataset",
+    "Embedder": "neurokit_fm.probing.estimator",
     "Embedding": "neurokit_fm.embedding",
     "Entry": "neurokit_fm.hooks",
     "Events": "neurokit_fm.data.events",
@@ -39,6 +40,7 @@ _PUBLIC = {
     "datasets": "neurokit_fm.registry",
     "embed": "neurokit_fm.embedding",
     "encodings": "neurokit_fm.registry",
+    "finetune": "neurokit_fm.finetuning",
     "from_array": "neurokit_fm.data.recording",
     "from_mne": "neurokit_fm.reading",
     "hookimpl": "neurokit_fm.hooks",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from neurokit_fm.embedding import Embedding as Embedding
     from neurokit_fm.embedding import embed as embed
     from neurokit_fm.errors import NkfmError as NkfmError
+    from neurokit_fm.finetuning import finetune as finetune
     from neurokit_fm.hooks import Entry as Entry
     from neurokit_fm.hooks import hookimpl as hookimpl
     from neurokit_fm.hub import load_model as load_model
@@ -100,6 +103,7 @@ if TYPE_CHECKING:
     from neurokit_fm.model import PositionalEncoding as PositionalEncoding
     from neurokit_fm.model import Tokenizer as Tokenizer
     from neurokit_fm.probing import probe as probe
+    from neurokit_fm.probing.estimator import Embedder as Embedder
     from neurokit_fm.reading import from_mne as from_mne
     from neurokit_fm.reading import read as read
     from neurokit_fm.registry import datasets as datasets

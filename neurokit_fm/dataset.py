@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import DataError
@@ -24,6 +24,10 @@ class Dataset:
     licence, citation, summary : str
     label_of : mapping of str to str
         Event label to class name, for labelled trials; empty for unlabelled data.
+    target : str
+        With `label_of`: column of the events that holds what is to be predicted of each trial, in place of its class name.
+        Without: column of `table` that holds what is to be predicted of each whole recording. A text is a class, a number
+        a quantity, a list of texts are labels that occur together.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Dataset:
     citation: str
     summary: str = ""
     label_of: Mapping[str, str] | None = None
+    target: str = ""
 
     def __post_init__(self) -> None:
         if not self.licence or not self.citation:
@@ -52,12 +57,4 @@ class Dataset:
     def take(self, rows: Sequence[int]) -> Dataset:
         """Return the dataset of some rows."""
         rows, source = list(rows), self.open
-        return Dataset(
-            name=self.name,
-            table=[self.table[row] for row in rows],
-            open=lambda i: source(rows[i]),
-            licence=self.licence,
-            citation=self.citation,
-            summary=self.summary,
-            label_of=self.label_of,
-        )
+        return replace(self, table=[self.table[row] for row in rows], open=lambda i: source(rows[i]))

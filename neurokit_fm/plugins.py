@@ -19,9 +19,11 @@ from neurokit_fm import __version__, hooks
 from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
+    "nkfm_bids",
     "nkfm_brainomni",
     "nkfm_braintokenizer",
     "nkfm_eegformer",
+    "nkfm_files",
     "nkfm_glmhmm",
     "nkfm_mae",
     "nkfm_mne",

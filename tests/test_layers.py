@@ -25,8 +25,11 @@ LAYERS = (
     ("dataset", "windows", "splits"),
     ("fingerprint", "hub"),
     ("corpus",),
+    ("evaluation",),
     ("training", "probing", "embedding", "bridge"),
+    ("finetuning",),
     ("report",),
+    ("benchmarking",),
     ("testing",),
     ("cli",),
 )

@@ -24,7 +24,7 @@ from neurokit_fm.data.recording import Recording
 from neurokit_fm.model import Model
 from neurokit_fm.probing import ProbeReport, baselines
 from neurokit_fm.probing.classify import Head
-from neurokit_fm.probing.trials import Kind
+from neurokit_fm.probing.trials import Summary
 from neurokit_fm.report.learning import probe_section, reconstruction_section, training_section
 from neurokit_fm.report.page import write_report
 from neurokit_fm.report.reconstruction import Grid, plain_predictions
@@ -39,7 +39,7 @@ HOP_S = 0.5
 """Step between the windows of the embedding."""
 
 HEAD: Head = "ridge"
-FEATURES: Kind = "channels"
+FEATURES: Summary = "channels"
 """How trials are probed; chosen by cross-validation within the training part of `LABELLED`."""
 
 TRAINING = (

@@ -22,6 +22,9 @@ COMMANDS = {
     for entry in (
         Entry(name="cache", target="neurokit_fm.cli.cache:cache", summary="Show or remove models in the local cache"),
         Entry(
+            name="bench", target="neurokit_fm.cli.bench:bench", summary="Measure models on many tasks after a recipe"
+        ),
+        Entry(
             name="check", target="neurokit_fm.cli.check:check", summary="Hold a plugin against the rules for plugins"
         ),
         Entry(name="demo", target="neurokit_fm.cli.demo:demo", summary="Run the whole toolkit once, offline"),
@@ -29,6 +32,7 @@ COMMANDS = {
             name="doctor", target="neurokit_fm.cli.doctor:doctor", summary="Find out what is wrong with this install"
         ),
         Entry(name="embed", target="neurokit_fm.cli.embed:embed", summary="Turn recordings into embeddings"),
+        Entry(name="finetune", target="neurokit_fm.cli.finetune:finetune", summary="Train a model on labelled data"),
         Entry(name="info", target="neurokit_fm.cli.info:info", summary="Say what a name, file, model or corpus is"),
         Entry(name="list", target="neurokit_fm.cli.list:list_names", summary="List what the plugins offer"),
         Entry(name="new", target="neurokit_fm.cli.new:new", summary="Start a plugin that passes every check"),
@@ -38,6 +42,7 @@ COMMANDS = {
             summary="Turn recordings into a corpus to train on",
         ),
         Entry(name="pretrain", target="neurokit_fm.cli.pretrain:pretrain", summary="Pre-train a model after a recipe"),
+        Entry(name="probe", target="neurokit_fm.cli.probe:probe", summary="Measure frozen models on labelled data"),
         Entry(name="pull", target="neurokit_fm.cli.pull:pull", summary="Fetch a model into the local cache"),
         Entry(name="push", target="neurokit_fm.cli.push:push", summary="Publish a model folder on the Hub"),
     )

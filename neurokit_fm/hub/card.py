@@ -96,12 +96,12 @@ def _metadata(
         base = start.partition("@")[0]
     results = [
         EvalResult(
-            task_type="classification",
+            task_type="regression" if score.get("metric") == "R2" else "classification",
             task_name=score["protocol"],
             dataset_type=data,
             dataset_name=data,
-            metric_type="balanced_accuracy",
-            metric_name=f"balanced accuracy ({score['method']})",
+            metric_type=_metric(score).replace(" ", "_").lower(),
+            metric_name=f"{_metric(score)} ({score['method']})",
             metric_value=score["value"],
         )
         for data, found in evaluation.items()
@@ -123,8 +123,8 @@ def _metadata(
 
 
 def _measured(data: str, found: Mapping[str, Any]) -> str:
-    rows = ["| method | balanced accuracy | 95% interval | chance | trials (train / test) |", "|---|---|---|---|---|"]
     scores = [*found["scores"], *found.get("baselines", ())]
+    rows = [f"| method | {_metric(scores[0])} | 95% interval | chance | trials (train / test) |", "|---|---|---|---|---|"]
     rows += [
         f"| {s['method']} | {s['value']:.3f} | {s['low']:.3f} to {s['high']:.3f} | {s['chance']:.3f} "
         f"| {s['n_train']} / {s['n_test']} |"
@@ -132,6 +132,10 @@ def _measured(data: str, found: Mapping[str, Any]) -> str:
     ]
     protocols = [f"- {s['method']}: {s['protocol']}; seed {s['seed']}" for s in scores]
     return "\n".join([f"### {data}", "", *rows, "", found.get("verdict", ""), "", *protocols])
+
+
+def _metric(score: Mapping[str, Any]) -> str:
+    return str(score.get("metric", "balanced accuracy"))
 
 
 def _block(values: Mapping[str, Any]) -> str:

@@ -1,14 +1,16 @@
-"""probe: a linear classifier on frozen features of labelled trials."""
+"""probe: a simple head on frozen features of labelled trials."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from neurokit_fm.dataset import Dataset
+from neurokit_fm.evaluation.report import ProbeReport, Score
 from neurokit_fm.model import Model
-from neurokit_fm.probing.classify import Head, fit_predict
-from neurokit_fm.probing.report import ProbeReport, Score, score
-from neurokit_fm.probing.trials import Kind, trial_features
+from neurokit_fm.probing.cache import FeatureCache
+from neurokit_fm.probing.classify import Head
+from neurokit_fm.probing.methods import model_probe, scored
+from neurokit_fm.probing.trials import Summary, trial_features
 
 
 def probe(
@@ -16,13 +18,14 @@ def probe(
     train: Dataset,
     test: Dataset,
     head: Head = "ridge",
-    features: Kind = "channels",
+    features: Summary = "channels",
     *,
     seed: int = 0,
     baselines: Sequence[Score] = (),
     name: str = "",
+    cache: FeatureCache | None = None,
 ) -> ProbeReport:
-    """Fit a linear head on a model's features of labelled trials and test it on others.
+    """Fit a head on a model's features of labelled trials and test it on others.
 
     Parameters
     ----------
@@ -30,8 +33,9 @@ def probe(
         Frozen; its contract is applied to each recording as a whole (statistics of a test recording come from that
         recording, without labels).
     train, test : Dataset
-        With `label_of`; see `split`.
-    head : {"ridge", "logistic", "lda"}
+        With `label_of` or a `target`; see `split`. Folds, a leak check and several models at once: `evaluate`.
+    head : {"ridge", "logistic", "lda", "ncm", "knn"}
+        See `fit_predict`.
     features : {"channels", "pooled", "tokens"}
         See `trial_features`.
     seed : int
@@ -40,6 +44,8 @@ def probe(
         What `baselines` measured on the same data, for the verdict.
     name : str
         How to call the model in the report; default: what it was loaded as.
+    cache : FeatureCache, optional
+        Folder of features on disk.
 
     Returns
     -------
@@ -52,17 +58,7 @@ def probe(
     DataError
         If there are too few labelled trials, or features of train and test would not mean the same.
     """
-    known = trial_features(model, train, features=features)
-    new = trial_features(model, test, features=features)
-    known.must_match(new)
-    predicted, words = fit_predict(head, known.x, known.y, known.groups, new.x, seed)
-    mine = score(
-        f"{name or model.reference}, {features}, {head}",
-        new.y,
-        predicted,
-        new.groups,
-        n_train=len(known.y),
-        protocol=f"frozen features, {known.x.shape[1]} values, {words}",
-        seed=seed,
-    )
+    known = trial_features(model, train, features=features, cache=cache)
+    new = trial_features(model, test, features=features, cache=cache)
+    mine = scored(model_probe(model, head, features, name=name), known, new, seed)
     return ProbeReport(scores=(mine,), baselines=tuple(baselines))

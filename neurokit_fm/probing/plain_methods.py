@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.dataset import Dataset
+from neurokit_fm.evaluation.outcome import Prediction
+from neurokit_fm.evaluation.report import Score
 from neurokit_fm.probing.classify import Head, fit_predict
-from neurokit_fm.probing.report import Score, score
-from neurokit_fm.probing.trials import raw_trials
+from neurokit_fm.probing.methods import Frozen, Memo, Method, scored
+from neurokit_fm.probing.trials import Trials, raw_trials
 
 BANDS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))
 """Delta, theta, alpha, beta and low gamma."""
@@ -18,16 +21,55 @@ BANDS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))
 Array = npt.NDArray[np.float64]
 
 
-def baselines(train: Dataset, test: Dataset, *, modality: str = "eeg", seed: int = 0) -> list[Score]:
-    """Score three plain methods on labelled trials.
+def _raw(known: Array, new: Array, sfreq: float) -> tuple[Array, Array]:
+    return time_bins(known), time_bins(new)
+
+
+def _power(known: Array, new: Array, sfreq: float) -> tuple[Array, Array]:
+    return log_band_power(known, sfreq), log_band_power(new, sfreq)
+
+
+def _tangent(known: Array, new: Array, sfreq: float) -> tuple[Array, Array]:
+    return tangent_space(known, new)
+
+
+PLAIN: dict[str, tuple[Head, Callable[[Array, Array, float], tuple[Array, Array]]]] = {
+    "raw trial, shrinkage LDA": ("lda", _raw),
+    "log band power, shrinkage LDA": ("lda", _power),
+    "covariance tangent space, logistic": ("logistic", _tangent),
+}
+"""Head and features of each plain method; a head that only tells classes apart gives way to ridge for other targets."""
+
+
+def plain_methods(modality: str = "eeg") -> list[Method]:
+    """Every plain method: discriminant analysis of raw trials and of band power, and the tangent space of covariances.
 
     Shrinkage discriminant analysis of the raw trial (all samples of all channels; of short means where that is more than
     2000 values); the same of log band power; logistic regression in the tangent space of the channel covariances.
+    """
+    known = Memo(lambda dataset: raw_trials(dataset, modality))
+    return [_plain(name, known, head, features) for name, (head, features) in PLAIN.items()]
+
+
+def _plain(
+    name: str, known: Memo, head: Head, features: Callable[[Array, Array, float], tuple[Array, Array]]
+) -> Method:
+    def predict(train: Trials, test: Trials, seed: int) -> tuple[Prediction, str]:
+        x, x_test = features(train.x.astype(np.float64), test.x.astype(np.float64), train.sfreq)  # (N, D), (M, D)
+        use: Head = head if train.kind == "classes" else "ridge"
+        said, words = fit_predict(use, x, train.y, train.inner_groups, x_test, seed, train.kind)
+        return said, f"{x.shape[1]} values, {'' if use == head else 'ridge, '}{words}"
+
+    return Frozen(name, known, predict)
+
+
+def baselines(train: Dataset, test: Dataset, *, modality: str = "eeg", seed: int = 0) -> list[Score]:
+    """Score the plain methods on labelled trials, see `plain_methods`.
 
     Parameters
     ----------
     train, test : Dataset
-        With `label_of`; all trials of one length, rate and choice of channels.
+        With `label_of` or a `target`; all trials of one length, rate and choice of channels.
     modality : str
     seed : int
 
@@ -41,29 +83,7 @@ def baselines(train: Dataset, test: Dataset, *, modality: str = "eeg", seed: int
         If there is no labelled trial, or trials differ in shape.
     """
     known, new = raw_trials(train, modality), raw_trials(test, modality)
-    known.must_match(new)
-    sfreq = known.sfreq
-    both = known.x.astype(np.float64), new.x.astype(np.float64)  # (N, C, T), (M, C, T)
-    methods: dict[str, tuple[Head, tuple[Array, Array]]] = {
-        "raw trial, shrinkage LDA": ("lda", (time_bins(both[0]), time_bins(both[1]))),
-        "log band power, shrinkage LDA": ("lda", (log_band_power(both[0], sfreq), log_band_power(both[1], sfreq))),
-        "covariance tangent space, logistic": ("logistic", tangent_space(*both)),
-    }
-    done = []
-    for method, (head, (x, x_test)) in methods.items():
-        predicted, words = fit_predict(head, x, known.y, known.groups, x_test, seed)
-        done.append(
-            score(
-                method,
-                new.y,
-                predicted,
-                new.groups,
-                n_train=len(known.y),
-                protocol=f"{x.shape[1]} values, {words}",
-                seed=seed,
-            )
-        )
-    return done
+    return [scored(method, known, new, seed) for method in plain_methods(modality) if isinstance(method, Frozen)]
 
 
 def time_bins(x: Array, most: int = 2000) -> Array:

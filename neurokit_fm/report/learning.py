@@ -123,7 +123,9 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
     """Show the scores of a probe beside its baselines, with intervals, chance level and verdict."""
     every = (*report.scores, *report.baselines)
     mine = range(len(report.scores))
-    n_train, n_test = every[0].n_train, every[0].n_test
+    n_train, n_test, metric = every[0].n_train, every[0].n_test, every[0].metric
+    others = list(dict.fromkeys(m.name for s in every for m in s.others))
+    cells = [{m.name: f"{m.value:.3f} ({m.low:.2f} to {m.high:.2f})" for m in s.others} for s in every]
     return Section(
         title="Probe",
         text="\n\n".join(part for part in (text, report.verdict.replace("\n", "\n\n")) if part),
@@ -135,10 +137,10 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
                     [score.low for score in every],
                     [score.high for score in every],
                     chance=every[0].chance,
-                    label=f"balanced accuracy on {n_test} test trials, with 95 % bootstrap interval",
+                    label=f"{metric} on {n_test} test trials, with 95 % bootstrap interval",
                     marked=mine,
                 ),
-                alt="Balanced accuracy of each method: "
+                alt=f"{metric.capitalize()} of each method: "
                 + ", ".join(f"{score.method} {score.value:.2f}" for score in every),
                 caption="Blue: models; grey: plain methods on the same trials. Where an interval reaches the chance level, "
                 "the score may be luck.",
@@ -146,7 +148,7 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
         ],
         tables=[
             Table(
-                header=("method", "balanced accuracy", "95 % interval", "chance", "p (permutation)"),
+                header=("method", metric, "95 % interval", "chance", "p (permutation)"),
                 rows=[
                     (
                         s.method,
@@ -159,6 +161,22 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
                 ],
                 caption=f"{n_train} training and {n_test} test trials.",
                 marked=mine,
+            ),
+            *(
+                [
+                    Table(
+                        header=("method", *others),
+                        rows=[
+                            (s.method, *(cell.get(name, "–") for name in others))
+                            for s, cell in zip(every, cells, strict=True)
+                        ],
+                        caption="Other measures of the same predictions, with 95 % intervals.",
+                        marked=mine,
+                        folded=True,
+                    )
+                ]
+                if others
+                else []
             ),
             Table(header=("method", "how"), rows=[(s.method, f"{s.protocol}; seed {s.seed}") for s in every]),
         ],

@@ -5,6 +5,7 @@ import pytest
 from neurokit_fm.plugins import BUILT_IN
 from neurokit_fm.testing import checks_for, parametrize_checks
 from neurokit_fm.testing.checks import CheckSkipped
+from neurokit_fm.testing.checks.datasets import OWN
 
 XFAIL = {
     "nkfm_glmhmm": {
@@ -37,14 +38,18 @@ def test_every_built_in_entry_is_checked() -> None:
 
 def test_few_rules_are_skipped_and_each_says_why() -> None:
     """A suite that skips everything passes too: what is skipped where every package is installed is listed here."""
-    skipped = {}
+    skipped, own = {}, set()
     for check in checks_for():
         if check.kind in ("reader", "plugin") or any(check.key in keys for keys in XFAIL.values()):
             continue
         try:
             check()
         except CheckSkipped as err:
-            skipped[check.key] = str(err)
+            if OWN in str(err):
+                own.add(check.entry)
+            else:
+                skipped[check.key] = str(err)
+    assert own == {"bids", "epochs-files", "labelled-files", "zarr-windows"}
     assert skipped == {
         "model:brainomni/fit": "is not fitted",
         "model:braintokenizer/fit": "is not fitted",

@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -22,13 +23,13 @@ import neurokit_fm as nkfm
 from neurokit_fm import fingerprint
 from neurokit_fm.cli.main import cli
 from neurokit_fm.errors import ConfigError, UnknownName, WeightsError
+from neurokit_fm.evaluation import Outcome, Prediction, ProbeReport, Score
+from neurokit_fm.evaluation.report import score
 from neurokit_fm.heads import HeadConfig
 from neurokit_fm.hub import load_contract
 from neurokit_fm.hub.cache import cached, choose, remove
 from neurokit_fm.hub.download import announced
 from neurokit_fm.hub.push import push_folder
-from neurokit_fm.probing import ProbeReport
-from neurokit_fm.probing.report import Score
 from nkfm_reve.catalogue import BASE
 from nkfm_reve.config import CONTRACT, ReveConfig
 from nkfm_reve.convert import to_reference
@@ -245,9 +246,16 @@ def test_a_folder_that_does_not_load_is_not_published(hub, folder):
 
 
 def report() -> ProbeReport:
-    numbers = {"low": 0.6, "high": 0.8, "chance": 0.5, "p_value": 0.001, "n_train": 100, "n_test": 50, "seed": 0}
-    made = {"protocol": "held-out subjects", "correct": (True,) * 35 + (False,) * 15}
-    scores = [Score(method=m, value=v, **numbers, **made) for m, v in (("reve", 0.7), ("band power", 0.65))]
+    def measured(method: str, right: int) -> Score:
+        truth = np.array(["a", "b"] * 10)
+        decision = np.eye(2)[(truth == "b").astype(int)]
+        decision[right:] = decision[right:, ::-1]
+        said = Prediction(names=("a", "b"), decision=decision)
+        return score(
+            method, Outcome.of("classes", truth, said, truth), n_train=100, protocol="held-out subjects", seed=0
+        )
+
+    scores = [measured("reve", 14), measured("band power", 13)]
     return ProbeReport(scores=(scores[0],), baselines=(scores[1],))
 
 

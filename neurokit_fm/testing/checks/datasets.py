@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import socket
@@ -33,6 +34,10 @@ def no_network() -> Iterator[None]:
         yield
 
 
+OWN = "opens data of the user's own"
+"""Why a data set with required arguments is not checked."""
+
+
 class DatasetCase(Case):
     """A data set, and its first recording."""
 
@@ -59,7 +64,13 @@ class DatasetCase(Case):
 
 
 def builds(case: DatasetCase) -> None:
-    """Without arguments and without a network the target returns a `Dataset` of the entry's name with a row or more."""
+    """Without arguments and without a network the target returns a `Dataset` of the entry's name with a row or more.
+
+    One that opens files of the user's takes them as required arguments; it cannot be checked without such files.
+    """
+    needed = [name for name, p in inspect.signature(case.target).parameters.items() if p.default is p.empty]
+    if needed:
+        raise CheckSkipped(f"{OWN}: it needs {', '.join(needed)}")
     with no_network():
         made = case.target()
     expect(isinstance(made, Dataset), f"a {type(made).__name__}", "return a `neurokit_fm.Dataset`")
