@@ -19,6 +19,7 @@ from neurokit_fm import __version__, hooks
 from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
+    "nkfm_celegans",
     "nkfm_eegformer",
     "nkfm_glmhmm",
     "nkfm_mae",
