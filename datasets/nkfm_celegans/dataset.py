@@ -38,6 +38,7 @@ def celegans(
     config: PipelineConfig | None = None,
     repo: str = hub.ACTIVITY_REPO,
     revision: str = "main",
+    download: bool = False,
 ) -> Dataset:
     """Calcium traces of worms, each with a connectome whose nodes bear the same names.
 
@@ -45,7 +46,7 @@ def celegans(
     ----------
     files : path-like or sequence of path-like, optional
         Parquet files of the homogenised set (or a folder that holds some), or raw files of a laboratory, which go
-        through the pipeline. Default: the set on the Hub, fetched when the first worm is opened and then cached.
+        through the pipeline. Default: the set on the Hub.
     annotation : str
         Connectome to join; see `annotations.ANNOTATIONS`. Empty for none.
     graph : Graph, optional
@@ -56,6 +57,9 @@ def celegans(
         Of the pipeline, for raw files.
     repo, revision : str
         On the Hub.
+    download : bool
+        Whether the set may be fetched when the first worm is opened; several gigabytes, cached from then on. To look at
+        some worms without storing anything, see `hub.stream_worms`.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def celegans(
 
     if files is None:
         table = [_row(name, f"worm{i}", lab) for name, (count, lab) in WORMS.items() for i in range(count)]
-        parquet = cache(lambda: hub.fetch(repo, ["*.parquet"], revision=revision))
+        parquet = cache(lambda: hub.fetch(repo, ["*.parquet"], revision=revision, download=download))
 
         def open_row(row: int) -> Recording:
             return joined(hub.read_worm(parquet(), table[row]["source_dataset"], table[row]["worm"], field), table[row])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from neurokit_fm import Graph, Info, Recording, TimeSeries
-from neurokit_fm.errors import DataError, UnknownName, WeightsError, need
+from neurokit_fm.errors import DataError, UnknownName, need
 from nkfm_celegans.labels import clean_labels
 from nkfm_celegans.neurons import neuron_channels
 from nkfm_celegans.wiring import Contact, homogenise
@@ -28,27 +28,49 @@ NEEDED = ("source_dataset", "worm", "neuron", "calcium_data", "time_in_seconds")
 """Columns without which a row means nothing."""
 
 
-def fetch(repo: str, patterns: Sequence[str], *, revision: str = "main", token: str | None = None) -> list[Path]:
+def fetch(
+    repo: str, patterns: Sequence[str], *, revision: str = "main", token: str | None = None, download: bool = True
+) -> list[Path]:
     """Fetch files of a data set into the Hub's cache (or find them there) and return their paths, sorted.
+
+    Parameters
+    ----------
+    repo : str
+    patterns : sequence of str
+        Of file names.
+    revision : str
+    token : str, optional
+    download : bool
+        False: only what is in the cache already.
 
     Raises
     ------
-    WeightsError
-        If the repository cannot be reached and nothing is cached, or has no such file.
+    DataError
+        If they are not in the cache and must not or cannot be downloaded, or the repository has no such file.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
-        folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns), token=token))  # fmt: skip
+        folder = Path(
+            snapshot_download(
+                repo,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=list(patterns),
+                token=token,
+                local_files_only=not download,
+            )
+        )
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as err:
-        raise WeightsError(
-            f"the data set {repo}@{revision} is not in the local cache and could not be downloaded "
-            f"({type(err).__name__}); connect once, or give the folder of its files"
+        how = f"could not be downloaded ({type(err).__name__})" if download else "is large"
+        raise DataError(
+            f"the data set {repo}@{revision} is not in the local cache and {how}; call celegans(download=True) while "
+            "connected, or give the parquet or raw files you have: celegans(files=...)"
         ) from err
     found = sorted(path for pattern in patterns for path in folder.rglob(pattern) if path.is_file())
     if not found:
-        raise WeightsError(f"the data set {repo}@{revision} has no file {' or '.join(patterns)}")
+        raise DataError(f"the data set {repo}@{revision} has no file {' or '.join(patterns)}")
     return found
 
 
