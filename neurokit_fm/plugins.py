@@ -32,6 +32,7 @@ BUILT_IN = (
     "nkfm_simulate",
     "nkfm_spectral",
     "nkfm_store",
+    "nkfm_wormgraph",
 )
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
 
