@@ -131,8 +131,8 @@ class TransformerConfig:
     """
 
     width: int = 32
-    depth: int = 2
-    heads: int = 4
+    depth: int = 1
+    heads: int = 2
     order: int = 8
     encoding: Mapping[str, Any] = field(default_factory=lambda: {"name": "fourier-4d", "step_s": 0.6})
     body_m: float = 8e-4

@@ -19,7 +19,7 @@ from nkfm_wormgraph.training import Trained, TrainingPlan, _series, _slice, trai
 Array = npt.NDArray[np.float64]
 
 
-def contract_for(recording: Recording, *, window: int = 48) -> SeriesContract:
+def contract_for(recording: Recording, *, window: int = 32) -> SeriesContract:
     """Describe traces that are in a model's units already: their rate, and windows of so many samples."""
     series = _series(recording)
     return SeriesContract(
@@ -121,7 +121,7 @@ class Errors:
 
 
 @torch.no_grad()
-def errors_of(model: Model, recording: Recording, *, window: int = 48, horizon: int = 1) -> Errors:
+def errors_of(model: Model, recording: Recording, *, window: int = 32, horizon: int = 1) -> Errors:
     """Forecast every sample of a recording that has half a window behind it.
 
     Windows overlap by half, and only the second half of each counts, so that every model sees the same past.
@@ -266,16 +266,13 @@ def compare(
     for name, made in runs.items():
         each = np.array([_pooled(scored) for scored, _, _ in made])
         mine, still = _by_time(made), np.concatenate([e.persistence.mean(0) for e in made[0][0]])
+        alone = _blocks(np.stack([still - mine, still]), plan.window)
         results.append(
             Skill(
                 name=name,
                 per_seed=each,
-                interval=_interval(each)
-                if len(each) > 1
-                else _blocks(lambda i, m=mine, s=still: 1 - m[i].mean() / s[i].mean(), len(still), plan.window)[1:],  # type: ignore[misc]  # fmt: skip
-                gain=_blocks(
-                    lambda i, m=mine, s=still: (base[i].mean() - m[i].mean()) / s[i].mean(), len(still), plan.window
-                ),  # type: ignore[misc]  # fmt: skip
+                interval=_interval(each) if len(each) > 1 else alone[1:],
+                gain=_blocks(np.stack([base - mine, still]), plan.window),
                 errors=made[0][0][0],
                 trained=made[0][1],
                 horizons={h: float(np.mean([far[h] for _, _, far in made])) for h in horizons},
@@ -341,7 +338,8 @@ def _pooled(scored: Sequence[Errors]) -> float:
 
 def _by_time(made: Sequence[tuple[list[Errors], Trained, dict[int, float]]]) -> Array:
     """Squared error of each time, mean over neurons and seeds, recordings end to end."""
-    return np.mean([np.concatenate([e.model.mean(0) for e in scored]) for scored, _, _ in made], axis=0)
+    each = np.stack([np.concatenate([e.model.mean(0) for e in scored]) for scored, _, _ in made])
+    return np.asarray(each.mean(0))
 
 
 def _interval(values: Array) -> tuple[float, float]:
@@ -349,11 +347,12 @@ def _interval(values: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _blocks(statistic: Callable[[npt.NDArray[np.int64]], float], n: int, block: int, draws: int = 1000) -> tuple[float, float, float]:  # fmt: skip
-    """Value and 95 % interval of a statistic of times, blocks of neighbouring times resampled."""
-    rng = np.random.default_rng(0)
+def _blocks(parts: Array, block: int, draws: int = 1000) -> tuple[float, float, float]:
+    """Ratio of the means of two rows (2, M), and its 95 % interval, blocks of neighbouring times resampled."""
+    n, rng = parts.shape[1], np.random.default_rng(0)
     size = min(max(1, block), max(1, n // 4))
     starts = rng.integers(0, max(1, n - size + 1), size=(draws, -(-n // size)))
-    drawn = [statistic((s[:, None] + np.arange(size)).reshape(-1)[:n]) for s in starts]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(statistic(np.arange(n))), float(low), float(high)
+    index = (starts[..., None] + np.arange(size)).reshape(draws, -1)[:, :n]
+    top, bottom = parts[0][index].mean(1), parts[1][index].mean(1)
+    low, high = np.quantile(top / bottom, [0.025, 0.975])
+    return float(parts[0].mean() / parts[1].mean()), float(low), float(high)

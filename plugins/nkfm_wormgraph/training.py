@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,15 @@ from neurokit_fm import Batch, Model, Recording, TimeSeries
 from neurokit_fm.batch.collate import collate
 from neurokit_fm.errors import DataError
 from neurokit_fm.model import Fittable, Pretrainable
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A model with a part that is fitted in closed form before the rest is trained."""
+
+    def start(self, recordings: Sequence[Recording]) -> None:
+        """Fit that part."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +51,13 @@ class TrainingPlan:
         Training ends after that, whatever it has learned.
     """
 
-    steps: int = 600
-    window: int = 48
-    batch: int = 8
-    lr: float = 2e-3
-    weight_decay: float = 0.01
+    steps: int = 400
+    window: int = 32
+    batch: int = 4
+    lr: float = 1e-3
+    weight_decay: float = 0.05
     held_back: float = 0.2
-    every: int = 25
+    every: int = 20
     patience: int = 6
     limit_s: float = 110.0
 
@@ -100,13 +110,15 @@ def train(model: Model, recordings: Sequence[Recording], plan: TrainingPlan | No
     parts = [_divided(recording, plan) for recording in recordings]
     early, late = [part for part, _ in parts], [part for _, part in parts if part is not None]
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    if isinstance(model, Startable):
+        model.start(early)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.lr, total_steps=plan.steps, pct_start=0.1)
     watched = windows_of(late or early, plan.window)
-    best, kept, best_step, looks = float("inf"), copy.deepcopy(model.state_dict()), 0, 0
-    at, seen, shown = [], [], []
+    best, kept, best_step, looks = watch(model, watched), copy.deepcopy(model.state_dict()), 0, 0
+    at, seen, shown = [0], [float("nan")], [best]
     recent: list[float] = []
-    weights = np.array([recording["calcium"].n_samples for recording in early], dtype=float)  # type: ignore[union-attr]
+    weights = np.array([_series(recording).n_samples for recording in early], dtype=float)
     for step in range(1, plan.steps + 1):
         model.train()
         chosen = rng.choice(len(early), size=plan.batch, p=weights / weights.sum())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurokit_fm import Batch, Features, Loss, Model, SeriesContract
+from neurokit_fm import Batch, Features, Loss, Model, Recording, SeriesContract
 from neurokit_fm.batch.series import SeriesStream
 from nkfm_wormgraph.config import WiredConfig
 from nkfm_wormgraph.linear import EXAMPLE
+from nkfm_wormgraph.own import RIDGE, OwnPast, runs_of
 from nkfm_wormgraph.population import (
     SLOTS,
     Population,
@@ -17,7 +20,6 @@ from nkfm_wormgraph.population import (
     graph_of,
     neurons,
     over_time,
-    past,
     score,
     with_penalty,
 )
@@ -62,9 +64,7 @@ class WormWired(Model):
         self.rate = nn.Parameter(torch.full((SLOTS,), -3.0))
         self.leak = nn.Parameter(torch.zeros(SLOTS))
         self.bias = nn.Parameter(torch.zeros(SLOTS))
-        self.own = nn.Linear(config.order, 1)
-        nn.init.zeros_(self.own.weight)
-        nn.init.zeros_(self.own.bias)
+        self.own = OwnPast(config.order)
 
     chemical_mask: Tensor
     gap_mask: Tensor
@@ -93,9 +93,14 @@ class WormWired(Model):
             state = state + rate * current
             states.append(state)
         path = torch.stack(states, dim=1)  # (B, T, V)
-        own = self.own(past(seen.x.to(dtype), self.config.order))[..., 0]
+        own = self.own(seen)
         prediction = (seen.gather(path.mT) + own).masked_fill(~seen.real, 0)
         return over_time(path, seen, prediction)
+
+    def start(self, recordings: Sequence[Recording]) -> None:
+        """Fit the linear part in closed form, so that training starts from linear autoregression."""
+        horizon = self.config.forecast.horizon
+        self.own.fit(runs_of(recordings, self.contract, horizon), horizon=horizon, ridge=RIDGE)
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Error of the forecast; with a generator, ``hide`` of the neurons are hidden."""
