@@ -139,7 +139,7 @@ def stream_worms(
 
     parquet = need("pyarrow.parquet", "reading parquet files", extra="celegans")
     files = HfFileSystem(token=token, endpoint=endpoint)
-    paths = sorted(files.glob(f"datasets/{repo}@{revision}/**.parquet"))
+    paths = sorted(p for p in files.find(f"datasets/{repo}@{revision}") if p.endswith(".parquet"))
     if not paths:
         raise DataError(f"the data set {repo}@{revision} has no parquet file")
     for path in paths:
@@ -178,8 +178,8 @@ def recording_of(rows: Sequence[Mapping[str, Any]], field: str = "calcium_data")
         raise DataError(f"{title}: every trace holds values that are not finite")
     found = clean_labels([row["neuron"] for row in rows])
     given = [str(row["neuron"]) for row in rows]
-    names = [n if not n.isdigit() else g for n, g in zip(found.names, given, strict=True)]  # keep published numbers
-    names = [n if names.count(n) == 1 else f"{n}#{i}" for i, n in enumerate(names)]
+    names = [n if not n.isdigit() else (g if g.isdigit() else f"{g}#{i}") for i, (n, g) in enumerate(zip(found.names, given, strict=True))]  # fmt: skip
+    names = [n if names.index(n) == i else f"{n}#{i}" for i, n in enumerate(names)]
     keep = np.flatnonzero(~broken)
     repairs = [*found.repairs]
     if broken.any():

@@ -75,8 +75,10 @@ def normal_name(label: str) -> str:
     >>> normal_name(" vb01 "), normal_name("VA10"), normal_name("AWCon")
     ('VB1', 'VA10', 'AWCR')
     """
-    name = re.sub(r"^([A-Z]+)0+(?=[1-9])", r"\1", str(label).strip().upper())
-    return ALIASES.get(name, name)
+    given = str(label).strip().upper()
+    name = re.sub(r"^([A-Z]+)0+(?=[1-9])", r"\1", given)
+    name = ALIASES.get(name, name)
+    return name if name in _slots() else given
 
 
 def slot_of(label: str) -> int:
@@ -110,7 +112,7 @@ def neuron_slots(labels: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def classes() -> tuple[str, ...]:
-    """The neuron classes, sorted: 116 among the 300, 117 with CAN."""
+    """The neuron classes, sorted: 117 among the 300, and CAN."""
     return tuple(sorted({row["neuron_class"] for row in neuron_table()}))
 
 
