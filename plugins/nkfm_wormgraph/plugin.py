@@ -40,3 +40,15 @@ def register_models() -> list[Entry]:
             paper="doi:10.1103/PhysRevE.89.052805",
         ),
     ]
+
+
+@hookimpl
+def register_commands() -> list[Entry]:
+    """Offer `nkfm wormgraph`."""
+    return [
+        Entry(
+            name="wormgraph",
+            target="nkfm_wormgraph.command:wormgraph",
+            summary="Forecast a worm's activity, compare it with its wiring, write a page about both",
+        )
+    ]
