@@ -122,8 +122,8 @@ def layout(graph: Graph, kind: str, recorded: Sequence[str] = (), *, strongest: 
     """
     position = graph.channels.position * 1e6  # (V, 3)
     types = type_of(graph.channels.name)
-    placed = np.isfinite(position).all(1)
-    chosen = np.flatnonzero((graph.kind == graph.kinds.index(kind)) & placed[graph.edges[0]] & placed[graph.edges[1]])
+    placed: npt.NDArray[np.bool_] = np.asarray(np.isfinite(position).all(1))
+    chosen = np.flatnonzero((graph.kind == graph.kinds.index(kind)) & placed[graph.edges].all(0))
     chosen = chosen[graph.edges[0, chosen] != graph.edges[1, chosen]]
     chosen = chosen[np.argsort(-np.abs(graph.weight[chosen]), kind="stable")[:strongest]]
     flat = position[:, [1, 0]]  # along the body, across it
@@ -146,11 +146,13 @@ def layout(graph: Graph, kind: str, recorded: Sequence[str] = (), *, strongest: 
         axes.set_xlim(low, high)
         axes.set_ylabel("across (µm)")
     all_axes[0].set_title(f"the {len(chosen)} strongest of {int((graph.kind == graph.kinds.index(kind)).sum()):,} {kind} edges")  # fmt: skip
-    in_head = placed & (flat[:, 0] < 160) & here
-    for row in np.flatnonzero(in_head):
-        all_axes[1].annotate(
-            graph.channels.name[row], flat[row], fontsize=4.5, xytext=(2, 2), textcoords="offset points"
-        )
+    written: list[Numbers] = []
+    for row in np.flatnonzero(placed & (flat[:, 0] < 160) & here):  # as many names as find room
+        if all(abs(flat[row, 0] - at[0]) > 6 or abs(flat[row, 1] - at[1]) > 2.2 for at in written):
+            written.append(flat[row])
+            all_axes[1].annotate(
+                graph.channels.name[row], flat[row], fontsize=6.5, xytext=(3, 3), textcoords="offset points", zorder=3
+            )
     all_axes[1].set_title("head")
     all_axes[1].set_xlabel("along the body from the nose (µm)")
     _legend(figure, types)
@@ -178,7 +180,7 @@ def predicted(found: Errors, sfreq: float, *, shown: int = 6, seconds: float = 9
         axes.text(1.0, 1.0, f"skill {skill[row]:+.2f}", transform=axes.transAxes, ha="right", va="top", fontsize=8, color=SOFT)  # fmt: skip
         axes.tick_params(labelbottom=place == len(rows) - 1)
         if place == 0:
-            axes.legend(fontsize=8, loc="upper left", ncols=2)
+            axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0, ncols=2)
     assert first is not None
     figure.axes[-1].set_xlabel("time into the held-out part (s)")
     scatter = figure.add_subplot(grid[:, 1])

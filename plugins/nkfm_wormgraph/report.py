@@ -139,12 +139,7 @@ def _wiring(recording: Recording, graph: Graph) -> Section:
 
 
 def _forecasts(recording: Recording, found: Findings) -> Section:
-    rows = []
-    for r in found.skills:
-        rows.append((
-            r.name, float(r.errors.model.mean()), r.mean, f"{r.interval[0]:.3f} to {r.interval[1]:.3f}", len(r.per_seed),
-            f"{r.gain[0]:+.4f}", f"{r.gain[1]:+.4f} to {r.gain[2]:+.4f}", r.trained.best_step, r.trained.seconds,
-        ))  # fmt: skip
+    rows = [_row(r) for r in found.skills]
     best = max(found.skills, key=lambda r: r.mean)
     sfreq = _series(recording).sfreq
     pictures = [
@@ -181,11 +176,27 @@ def _forecasts(recording: Recording, found: Findings) -> Section:
                     "95 %",
                     "best step",
                     "seconds",
-                ),  # fmt: skip
+                ),
                 rows=rows,
                 marked=[i for i, r in enumerate(found.skills) if r is best],
             )
         ],
+    )
+
+
+def _row(r: Skill) -> tuple[object, ...]:
+    low, high = r.interval
+    gain, least, most = r.gain
+    return (
+        r.name,
+        float(r.errors.model.mean()),
+        r.mean,
+        f"{low:.3f} to {high:.3f}",
+        len(r.per_seed),
+        f"{gain:+.4f}",
+        f"{least:+.4f} to {most:+.4f}",
+        r.trained.best_step,
+        round(r.trained.seconds, 1),
     )
 
 
@@ -196,12 +207,11 @@ def _structure(found: Findings) -> Section:
             f"{a.nulls[n][0]:+.3f} ({a.nulls[n][2]:.3f})" if n in a.nulls else "–"
             for n in ("degree", "space", "labels")
         ]
-        rows.append((f"{a.connectome} {a.kind}", a.measure, a.edges, a.pairs, a.rank, a.area, *cells))
+        rows.append((f"{a.connectome} {a.kind}, {a.measure}", a.edges, a.pairs, a.rank, a.area, *cells))
     tables = [
         Table(
             header=(
-                "edges",
-                "coupling",
+                "edges, coupling",
                 "connected",
                 "pairs",
                 "Spearman",
@@ -209,7 +219,7 @@ def _structure(found: Findings) -> Section:
                 "null: degree (p)",
                 "null: space (p)",
                 "null: labels (p)",
-            ),  # fmt: skip
+            ),
             rows=rows,
             caption="Means over rewired graphs, and the share of them that reaches the measured value",
         )
@@ -233,6 +243,6 @@ def _structure(found: Findings) -> Section:
                 figure=figures.structure(found.agreements),
                 alt="Agreement of coupling with each kind of edge beside its nulls",
             )
-        ],  # fmt: skip
+        ],
         tables=tables,
     )
