@@ -45,9 +45,9 @@ def known_only(recording: Recording) -> Recording:
     rows = [
         row
         for row, name in enumerate(series.channels.name)
-        if name in slot_by_name() and not series.channels.bad[row] and not np.ptp(data[row]) == 0
+        if name in slot_by_name() and not series.channels.bad[row] and np.ptp(data[row]) != 0  # NaN is not constant
     ]
-    broken = [series.channels.name[row] for row in rows if not np.isfinite(data[row]).all()]  # NaN is not constant
+    broken = [series.channels.name[row] for row in rows if not np.isfinite(data[row]).all()]
     if broken:
         raise DataError(f"{recording.title}: traces of {', '.join(broken[:8])} hold NaN; fill or drop them (nkfm_celegans.pipeline does)")  # fmt: skip
     if not rows:

@@ -16,8 +16,7 @@ Null = Literal["degree", "space", "labels"]
 
 ROUNDS = {"degree": 15, "space": 300}
 """Rounds of swaps: enough that more no longer change how many edges of Cook et al. (2019) stay where they were (a tenth,
-which is chance for these degrees; a seventh to a fifth where lengths stay too). A swap
-that has to keep lengths is allowed far more rarely."""
+which is chance for these degrees; a seventh to a fifth where lengths stay too, which allows swaps far more rarely)."""
 
 
 def rewire(

@@ -62,7 +62,7 @@ def makers():
         "lstm": lambda c: WormRecurrent(RecurrentConfig(width=8, order=3, cell="lstm"), c),
         "transformer": lambda c: WormTransformer(
             TransformerConfig(width=8, order=3, heads=2, encoding={"name": "fourier-4d", "freqs": 2}), c
-        ),  # fmt: skip
+        ),
         "wired": lambda c: WormWired(WiredConfig(order=3), c),
     }
 
@@ -363,7 +363,7 @@ def test_the_command_compares_draws_and_saves(tmp_path):
     recording = worm(n=240)
     recording = recording.with_signal("connectome", graph_of("cook2019"))
     save_recording(recording, tmp_path / "worm.h5")
-    line = ["wormgraph", str(tmp_path / "worm.h5"), "--models", "linear-coupled", "--seeds", "1", "--draws", "3",
+    line = ["wormgraph", str(tmp_path / "worm.h5"), "--models", "linear-coupled", "--seeds", "1", "--draws", "1",
             "--horizons", "2", "--report", str(tmp_path / "r.html"), "--save", str(tmp_path / "model"), "--json"]  # fmt: skip
     done = CliRunner().invoke(cli, line)
     assert done.exit_code == 0, done.output
