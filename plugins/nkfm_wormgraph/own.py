@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from neurokit_fm import Recording
-from neurokit_fm.contract import Contract
 from neurokit_fm.errors import DataError
 from nkfm_wormgraph.population import SLOTS, Population, past, slot_by_name
 
@@ -65,8 +65,8 @@ class OwnPast(nn.Module):
         return design, x[:, horizon:] - x[:, :-horizon]
 
 
-def runs_of(recordings: Sequence[Recording], contract: Contract, horizon: int) -> list[Run]:
-    """Apply the contract and return all unbroken stretches that are longer than the horizon.
+def runs_of(recordings: Sequence[Recording], contract: Any, horizon: int) -> list[Run]:
+    """Apply a `SeriesContract` and return all unbroken stretches that are longer than the horizon.
 
     Raises
     ------

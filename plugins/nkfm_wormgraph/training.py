@@ -12,10 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neurokit_fm import Batch, Model, Recording, TimeSeries
+from neurokit_fm import Batch, Loss, Model, Recording, TimeSeries
 from neurokit_fm.batch.collate import collate
 from neurokit_fm.errors import DataError
-from neurokit_fm.model import Fittable, Pretrainable
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A model that is fitted in closed form as a whole."""
+
+    def fit(self, recordings: Sequence[Recording], *, seed: int = 0) -> object:
+        """Fit in place."""
+        ...
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """A model with an objective."""
+
+    def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
+        """Objective on a batch."""
+        ...
 
 
 @runtime_checkable
@@ -106,7 +123,7 @@ def train(model: Model, recordings: Sequence[Recording], plan: TrainingPlan | No
         model.fit(recordings, seed=seed)
     if isinstance(model, Fittable) or not any(p.requires_grad for p in model.parameters()):
         return Trained(steps=nothing.astype(np.int64), train=nothing, held_back=nothing, best_step=0, seconds=time.monotonic() - started)  # fmt: skip
-    assert isinstance(model, Pretrainable)
+    assert isinstance(model, Scored)
     parts = [_divided(recording, plan) for recording in recordings]
     early, late = [part for part, _ in parts], [part for _, part in parts if part is not None]
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
@@ -167,7 +184,7 @@ def windows_of(recordings: Sequence[Recording], window: int) -> list[Batch]:
 @torch.no_grad()
 def watch(model: Model, batches: Sequence[Batch]) -> float:
     """Mean loss over batches, in evaluation mode."""
-    assert isinstance(model, Pretrainable)
+    assert isinstance(model, Scored)
     model.eval()
     return float(np.mean([float(model.loss(batch).parts["error"]) for batch in batches]))
 

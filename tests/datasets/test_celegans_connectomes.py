@@ -19,7 +19,7 @@ from nkfm_celegans.wiring import KINDS, Contact, connected, edge_table, homogeni
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "celegans"
 ATLAS = importlib.util.find_spec("wormneuroatlas")
-needs_atlas = pytest.mark.skipif(ATLAS is None, reason="the package wormneuroatlas (extra celegans) is not installed")
+needs_atlas = pytest.mark.skipif(ATLAS is None, reason="the package wormneuroatlas is not installed")
 
 COUNTS = {  # nodes, pairs, gap entries, chemical entries: specification of the homogenised set, measured
     "white1986_whole": (299, 3145, 1132, 2266),
