@@ -97,6 +97,8 @@ class RecurrentConfig:
     width, layers : int
     order : int
         Past samples of the neuron itself that enter its own forecast directly.
+    coupling : {"none", "full"}
+        Whether the linear part that training starts from couples neurons.
     forecast : ForecastConfig
     """
 
@@ -104,6 +106,7 @@ class RecurrentConfig:
     width: int = 128
     layers: int = 1
     order: int = 8
+    coupling: Literal["none", "full"] = "full"
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
 
     def __post_init__(self) -> None:
@@ -121,6 +124,8 @@ class TransformerConfig:
         Each block attends over the neurons of a step, then over the past of a neuron.
     order : int
         Past samples of a neuron in one token; they also enter its own forecast directly.
+    coupling : {"none", "full"}
+        Whether the linear part that training starts from couples neurons.
     encoding : mapping
         Positional encoding by registry name; it is given soma positions in body lengths and time in seconds.
     body_m : float, metres
@@ -134,6 +139,7 @@ class TransformerConfig:
     depth: int = 1
     heads: int = 2
     order: int = 8
+    coupling: Literal["none", "full"] = "full"
     encoding: Mapping[str, Any] = field(default_factory=lambda: {"name": "fourier-4d", "step_s": 0.6})
     body_m: float = 8e-4
     unlabelled: bool = False

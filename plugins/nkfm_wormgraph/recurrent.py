@@ -11,7 +11,7 @@ from neurokit_fm import Batch, Features, Loss, Model, Recording, SeriesContract
 from neurokit_fm.batch.series import SeriesStream
 from nkfm_wormgraph.config import RecurrentConfig
 from nkfm_wormgraph.linear import EXAMPLE
-from nkfm_wormgraph.own import RIDGE, OwnPast, runs_of
+from nkfm_wormgraph.own import LinearPart, runs_of
 from nkfm_wormgraph.population import SLOTS, Population, draw_hidden, over_time, score, with_penalty
 
 
@@ -37,7 +37,7 @@ class WormRecurrent(Model):
         kind = nn.GRU if config.cell == "gru" else nn.LSTM
         self.core = kind(config.width, config.width, config.layers, batch_first=True)
         self.readout = nn.Linear(config.width, SLOTS)
-        self.own = OwnPast(config.order)
+        self.linear = LinearPart(config.order, config.coupling)
         nn.init.zeros_(self.readout.weight)
         nn.init.zeros_(self.readout.bias)
 
@@ -48,13 +48,13 @@ class WormRecurrent(Model):
         values = torch.cat([seen.spread(seen.x), seen.spread(seen.real.to(seen.x.dtype))], dim=1).mT  # (B, T, 2 V)
         states, _ = self.core(torch.tanh(self.embed(values.to(dtype))))  # (B, T, H)
         push = self.readout(states).mT  # (B, V, T)
-        change = self.own(seen) + seen.gather(push)
+        change = self.linear(seen) + seen.gather(push)
         return over_time(states, seen, (seen.x + change).masked_fill(~seen.real, 0))
 
     def start(self, recordings: Sequence[Recording]) -> None:
         """Fit the linear part in closed form, so that training starts from linear autoregression."""
         horizon = self.config.forecast.horizon
-        self.own.fit(runs_of(recordings, self.contract, horizon), horizon=horizon, ridge=RIDGE)
+        self.linear.fit(runs_of(recordings, self.contract, horizon), horizon=horizon)
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Error of the forecast; with a generator, ``hide`` of the neurons are hidden."""

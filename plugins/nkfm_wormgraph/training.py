@@ -63,19 +63,19 @@ class TrainingPlan:
     every : int
         Steps between two looks at it.
     patience : int
-        Looks without gain after which training ends; the best state is kept.
+        Looks without gain after which training ends.
     limit_s : float, seconds
-        Training ends after that, whatever it has learned.
+        The search for the number of steps ends after half of it; training again takes no longer.
     """
 
     steps: int = 400
     window: int = 32
     batch: int = 4
-    lr: float = 1e-3
+    lr: float = 5e-4
     weight_decay: float = 0.05
     held_back: float = 0.2
-    every: int = 20
-    patience: int = 6
+    every: int = 10
+    patience: int = 5
     limit_s: float = 110.0
 
 
@@ -102,6 +102,9 @@ class Trained:
 def train(model: Model, recordings: Sequence[Recording], plan: TrainingPlan | None = None, *, seed: int = 0) -> Trained:
     """Train a model in place; a model that is fitted in closed form is fitted to everything.
 
+    What is held back decides for how many steps; then training is done again from the start, for as many steps, on
+    everything. A best step of 0 leaves the linear part alone.
+
     Parameters
     ----------
     model : Model
@@ -126,40 +129,13 @@ def train(model: Model, recordings: Sequence[Recording], plan: TrainingPlan | No
     assert isinstance(model, Scored)
     parts = [_divided(recording, plan) for recording in recordings]
     early, late = [part for part, _ in parts], [part for _, part in parts if part is not None]
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    if isinstance(model, Startable):
-        model.start(early)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.lr, total_steps=plan.steps, pct_start=0.1)
+    fresh = copy.deepcopy(model.state_dict())
     watched = windows_of(late or early, plan.window)
-    best, kept, best_step, looks = watch(model, watched), copy.deepcopy(model.state_dict()), 0, 0
-    at, seen, shown = [0], [float("nan")], [best]
-    recent: list[float] = []
-    weights = np.array([_series(recording).n_samples for recording in early], dtype=float)
-    for step in range(1, plan.steps + 1):
-        model.train()
-        chosen = rng.choice(len(early), size=plan.batch, p=weights / weights.sum())
-        batch = collate([_window(early[i], plan.window, rng) for i in chosen])
-        loss = model.loss(batch, generator=generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        recent.append(float(loss.total.detach()))
-        over = time.monotonic() - started > plan.limit_s
-        if step % plan.every == 0 or step == plan.steps or over:
-            now = watch(model, watched)
-            at.append(step)
-            seen.append(float(np.mean(recent)))
-            shown.append(now)
-            recent = []
-            looks = 0 if now < best else looks + 1
-            if now < best:
-                best, kept, best_step = now, copy.deepcopy(model.state_dict()), step
-            if looks >= plan.patience or over:
-                break
-    model.load_state_dict(kept)
+    at, seen, shown = _steps(model, early, plan, plan.steps, seed, watched, started)
+    best_step = at[int(np.argmin(shown))]
+    if late:  # once more from the start, for as long, on everything
+        model.load_state_dict(fresh)
+        _steps(model, recordings, plan, best_step, seed)
     model.eval()
     return Trained(
         steps=np.array(at),
@@ -168,6 +144,48 @@ def train(model: Model, recordings: Sequence[Recording], plan: TrainingPlan | No
         best_step=best_step,
         seconds=time.monotonic() - started,
     )
+
+
+def _steps(
+    model: Model,
+    recordings: Sequence[Recording],
+    plan: TrainingPlan,
+    steps: int,
+    seed: int,
+    watched: Sequence[Batch] = (),
+    started: float = float("inf"),
+) -> tuple[list[int], list[float], list[float]]:
+    """Train for at most so many steps of the plan's schedule, looking at `watched` on the way; steps and losses."""
+    assert isinstance(model, Scored)
+    if isinstance(model, Startable):
+        model.start(recordings)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.lr, total_steps=plan.steps, pct_start=0.1)
+    at, seen = [0], [float("nan")]
+    shown = [watch(model, watched)] if watched else []
+    recent: list[float] = []
+    weights = np.array([_series(recording).n_samples for recording in recordings], dtype=float)
+    for step in range(1, steps + 1):
+        model.train()
+        chosen = rng.choice(len(recordings), size=plan.batch, p=weights / weights.sum())
+        batch = collate([_window(recordings[i], plan.window, rng) for i in chosen])
+        loss = model.loss(batch, generator=generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        recent.append(float(loss.total.detach()))
+        over = time.monotonic() - started > plan.limit_s / 2
+        if watched and (step % plan.every == 0 or step == steps or over):
+            at.append(step)
+            seen.append(float(np.mean(recent)))
+            shown.append(watch(model, watched))
+            recent = []
+            if over or len(shown) - 1 - int(np.argmin(shown)) >= plan.patience:
+                break
+    return at, seen, shown
 
 
 def windows_of(recordings: Sequence[Recording], window: int) -> list[Batch]:

@@ -15,7 +15,7 @@ from neurokit_fm.nn.attention import attend
 from neurokit_fm.nn.norms import RMSNorm
 from nkfm_wormgraph.config import TransformerConfig
 from nkfm_wormgraph.linear import EXAMPLE
-from nkfm_wormgraph.own import RIDGE, OwnPast, runs_of
+from nkfm_wormgraph.own import LinearPart, runs_of
 from nkfm_wormgraph.population import SLOTS, Population, draw_hidden, past, score, with_penalty
 
 
@@ -80,7 +80,7 @@ class WormTransformer(Model):
         self.blocks = nn.ModuleList(SpaceTimeBlock(config.width, config.heads) for _ in range(config.depth))
         self.norm = RMSNorm(config.width)
         self.readout = nn.Linear(config.width, 1)
-        self.own = OwnPast(config.order)
+        self.linear = LinearPart(config.order, config.coupling)
         nn.init.zeros_(self.readout.weight)
         nn.init.zeros_(self.readout.bias)
 
@@ -96,7 +96,7 @@ class WormTransformer(Model):
         for block in self.blocks:
             x = block(x, seen.real)
         x = self.norm(x)
-        change = self.own(seen) + self.readout(x)[..., 0]
+        change = self.linear(seen) + self.readout(x)[..., 0]
         channel, step = torch.meshgrid(torch.arange(c, device=x.device), torch.arange(t, device=x.device), indexing="ij")  # fmt: skip
         index = torch.stack([channel, step], dim=-1).flatten(0, 1).expand(b, -1, -1)
         prediction = (seen.x + change).masked_fill(~seen.real, 0)
@@ -111,7 +111,7 @@ class WormTransformer(Model):
     def start(self, recordings: Sequence[Recording]) -> None:
         """Fit the linear part in closed form, so that training starts from linear autoregression."""
         horizon = self.config.forecast.horizon
-        self.own.fit(runs_of(recordings, self.contract, horizon), horizon=horizon, ridge=RIDGE)
+        self.linear.fit(runs_of(recordings, self.contract, horizon), horizon=horizon)
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Error of the forecast; with a generator, ``hide`` of the neurons are hidden."""

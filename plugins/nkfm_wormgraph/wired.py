@@ -12,7 +12,7 @@ from neurokit_fm import Batch, Features, Loss, Model, Recording, SeriesContract
 from neurokit_fm.batch.series import SeriesStream
 from nkfm_wormgraph.config import WiredConfig
 from nkfm_wormgraph.linear import EXAMPLE
-from nkfm_wormgraph.own import RIDGE, OwnPast, runs_of
+from nkfm_wormgraph.own import LinearPart, runs_of
 from nkfm_wormgraph.population import (
     SLOTS,
     Population,
@@ -64,7 +64,8 @@ class WormWired(Model):
         self.rate = nn.Parameter(torch.full((SLOTS,), -3.0))
         self.leak = nn.Parameter(torch.zeros(SLOTS))
         self.bias = nn.Parameter(torch.zeros(SLOTS))
-        self.own = OwnPast(config.order)
+        annotation = config.connectome
+        self.linear = LinearPart(config.order, "full" if annotation == "all" else "graph", annotation)
 
     chemical_mask: Tensor
     gap_mask: Tensor
@@ -93,14 +94,14 @@ class WormWired(Model):
             state = state + rate * current
             states.append(state)
         path = torch.stack(states, dim=1)  # (B, T, V)
-        own = self.own(seen)
-        prediction = (seen.gather(path.mT) + own).masked_fill(~seen.real, 0)
+        linear = self.linear(seen)
+        prediction = (seen.gather(path.mT) + linear).masked_fill(~seen.real, 0)
         return over_time(path, seen, prediction)
 
     def start(self, recordings: Sequence[Recording]) -> None:
         """Fit the linear part in closed form, so that training starts from linear autoregression."""
         horizon = self.config.forecast.horizon
-        self.own.fit(runs_of(recordings, self.contract, horizon), horizon=horizon, ridge=RIDGE)
+        self.linear.fit(runs_of(recordings, self.contract, horizon), horizon=horizon)
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Loss:
         """Error of the forecast; with a generator, ``hide`` of the neurons are hidden."""

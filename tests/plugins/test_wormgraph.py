@@ -159,9 +159,9 @@ def test_linear_autoregression_finds_the_weights_that_made_the_data():
     model = WormLinear(LinearConfig(order=1, coupling="full", ridge=1e-3, coupling_ridge=1e-3), contract_for(recording))
     model.fit([recording])
     a, b = (slot_by_name()[n] for n in names)
-    assert float(model.own.weight[a, 0]) == pytest.approx(-0.2, abs=0.05)
-    assert float(model.coupling[a, b]) == pytest.approx(0.3 * 0.8, abs=0.12)  # what its own past leaves over
-    assert abs(float(model.coupling[b, a])) < 0.05
+    assert float(model.linear.weight[a, 0]) == pytest.approx(-0.2, abs=0.05)
+    assert float(model.linear.coupling[a, b]) == pytest.approx(0.3 * 0.8, abs=0.12)  # what its own past leaves over
+    assert abs(float(model.linear.coupling[b, a])) < 0.05
     assert errors_of(model, recording).skill > 0.1
 
 
@@ -170,8 +170,8 @@ def test_couplings_along_the_graph_are_where_the_graph_has_edges():
     model = WormLinear(LinearConfig(order=2, coupling="graph", coupling_ridge=5), contract_for(recording)).fit([recording])  # fmt: skip
     graph = graph_of("cook2019")
     wired = (graph.adjacency("chemical") != 0) | (graph.adjacency("gap-junction") != 0)
-    assert (model.coupling.numpy() != 0).any()
-    assert not (model.coupling.numpy() != 0)[~wired].any()
+    assert (model.linear.coupling.numpy() != 0).any()
+    assert not (model.linear.coupling.numpy() != 0)[~wired].any()
 
 
 def test_the_wired_network_has_the_synapses_signs_and_symmetry_of_the_animal():
@@ -214,8 +214,8 @@ def test_networks_start_from_linear_autoregression_and_never_end_worse_on_what_w
     how = train(model, [recording], QUICK, seed=0)
     assert how.steps[0] == 0
     assert how.held_back.min() == how.held_back[how.steps.tolist().index(how.best_step)]
-    linear = WormLinear(LinearConfig(order=3), contract_for(recording)).fit([recording])
-    assert float((model.own.weight - linear.own.weight).detach().abs().mean()) < 0.05
+    linear = WormLinear(LinearConfig(order=3, coupling="full"), contract_for(recording)).fit([recording])
+    assert float((model.linear.weight - linear.linear.weight).detach().abs().mean()) < 0.05
     with pytest.raises(DataError, match="the minimum is one window of 999"):
         train(model, [recording], replace(QUICK, window=999))
 
@@ -236,7 +236,7 @@ def test_a_forecast_that_is_fed_back_follows_the_linear_recursion():
     recording = worm()
     model = WormLinear(LinearConfig(order=1), contract_for(recording, window=8)).fit([recording])
     batch = collate([recording.crop(0, 4)])
-    weight = model.own.weight[[slot_by_name()[n] for n in NAMES]].double()
+    weight = model.linear.weight[[slot_by_name()[n] for n in NAMES]].double()
     x = batch["calcium"].values[0, :, -1].double()
     for step in range(3):
         x = x + weight[:, 0] * x + weight[:, 1]
