@@ -67,8 +67,8 @@ class LinearPart(nn.Module):
             np.add.at(cross, slots, np.einsum("cti,ct->ci", design, change))
         total = gram.sum(0)
         common = np.linalg.solve(total + 1e-6 * max(1.0, total.trace()) * np.eye(size), cross.sum(0))
-        own = np.linalg.solve(gram + ridge * np.eye(size), (cross + ridge * common)[..., None])[..., 0]
-        own = np.asarray(own, dtype=np.float64)
+        solved = np.linalg.solve(gram + ridge * np.eye(size), (cross + ridge * common)[..., None])[..., 0]
+        own: Array = np.asarray(solved, dtype=np.float64)
         with torch.no_grad():
             self.weight.copy_(torch.from_numpy(np.concatenate([own, common[None]])))
             if self.coupling is not None:
