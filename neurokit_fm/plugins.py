@@ -22,6 +22,7 @@ BUILT_IN = (
     "nkfm_bids",
     "nkfm_brainomni",
     "nkfm_braintokenizer",
+    "nkfm_celegans",
     "nkfm_eegformer",
     "nkfm_files",
     "nkfm_glmhmm",
@@ -36,6 +37,7 @@ BUILT_IN = (
     "nkfm_spectral",
     "nkfm_store",
     "nkfm_tiny",
+    "nkfm_wormgraph",
 )
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
+from neurokit_fm.errors import NkfmError, UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hooks import Entry
 from neurokit_fm.hub.header import read_header
 from neurokit_fm.registry import KINDS
@@ -63,9 +63,14 @@ def _offer(kind: str, entry: Entry) -> dict[str, Any]:
     value = KINDS[kind].load(entry.name)
     value = value() if kind == "datasets" else value
     if kind == "datasets" and len(value):
-        first = value[0].info
-        facts |= {"recordings": len(value), "table": ", ".join(value.table[0]), "steps": first.steps}
-        facts |= {key: first.facts[key] for key in ("provenance", "sha256_of_originals") if key in first.facts}
+        facts |= {"recordings": len(value), "table": ", ".join(value.table[0])}
+        try:
+            first = value[0].info
+        except NkfmError as err:
+            facts["not here"] = str(err)
+        else:
+            facts |= {"steps": first.steps}
+            facts |= {key: first.facts[key] for key in ("provenance", "sha256_of_originals") if key in first.facts}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             found = getattr(value, field.name)
@@ -89,9 +94,9 @@ def _recording(path: Path) -> dict[str, Any]:
     reader = reader_for(path)
     if reader is not None and reader.name == "nkfm-store":
         with opened(path, None) as file:
-            if file.attrs["kind"] == "embedding":
-                return _embedding(path)
-        return _embedding(path)
+            kind = file.attrs["kind"]
+        if kind == "embedding":
+            return _embedding(path)
     recording = read(path)
     return {
         "kind": "recording",
