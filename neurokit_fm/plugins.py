@@ -22,6 +22,7 @@ BUILT_IN = (
     "nkfm_bids",
     "nkfm_brainomni",
     "nkfm_braintokenizer",
+    "nkfm_cbramod",
     "nkfm_celegans",
     "nkfm_eegformer",
     "nkfm_files",

@@ -1,0 +1,145 @@
+"""Models ported from braindecode's definitions beside braindecode itself: equal outputs, equal sizes, time.
+
+    python benchmarks/ports.py --peers PYTHON [--peers-path FOLDERS] [--model NAME] [--rounds 5]
+
+PYTHON is an interpreter with braindecode; FOLDERS go into its PYTHONPATH. Each class of theirs gets random weights of unit
+scale and a random input; its state dict goes through our converter, and the same input through our model. Each model is
+run twice: tiny, and at its published size. deviation: largest difference of a feature over the largest feature; the bar is
+1e-5, in float32. parameters: without classifiers and what is only for pretraining. time: processor time of one thread, best
+of `--rounds` forward passes of each, ours over theirs.
+
+`--goldens DIR` writes the tiny cases to DIR/NAME, for the tests.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import neurokit_fm as nkfm
+from neurokit_fm.batch.series import SeriesStream
+
+CASES = {
+    "cbramod": {
+        "class": "CBraMod",
+        "package": "nkfm_cbramod",
+        "sfreq": 200,
+        "left_out": ["final_layer", "patch_embedding.mask_encoding"],
+        "tiny": {
+            "shape": [2, 5, 600],
+            "arguments": {
+                "n_chans": 5,
+                "n_times": 600,
+                "n_layer": 1,
+                "nhead": 4,
+                "dim_feedforward": 40,
+                "emb_dim": 16,
+                "channels_kernel_stride_padding_norm": [[4, 49, 25, 24, [2, 4]], [4, 3, 1, 1, [2, 4]]],
+            },
+        },
+        "full": {"shape": [8, 22, 800], "arguments": {"n_chans": 22, "n_times": 800}},
+    },
+}
+
+
+def peer(case, size, options, folder):
+    """What braindecode made of a case: its tensors, and what it printed."""
+    values = {**case[size], "class": case["class"], "left_out": case["left_out"], "rounds": options.rounds, "seed": 0}
+    values["arguments"] = {"n_outputs": 2, "sfreq": case["sfreq"], **values["arguments"]}
+    if "names" in values:
+        values["options"] = {"ch_names": values["names"]} if case.get("names_in_call") else {}
+    (folder / "case.json").write_text(json.dumps(values))
+    script = Path(__file__).with_name("ports_peer.py")
+    done = subprocess.run(
+        [options.peers, script, folder / "case.json", folder / "out.safetensors"],
+        env={**os.environ, "PYTHONPATH": options.peers_path},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return load_file(folder / "out.safetensors"), json.loads(done.stdout.splitlines()[-1])
+
+
+def batch_of(case, size, x):
+    stream = SeriesStream.from_arrays(x, sfreq=case["sfreq"], names=case[size].get("names"))
+    return nkfm.Batch(streams={"eeg": stream})
+
+
+@torch.no_grad()
+def compare(name, size, options):
+    case = CASES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        tensors, theirs = peer(case, size, options, Path(folder))
+    state = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+    model = importlib.import_module(f"{case['package']}.convert").from_reference(theirs["config"], state)
+    batch, seconds = batch_of(case, size, tensors["input"]), []
+    for _ in range(options.rounds):
+        start = time.process_time()
+        found = model(batch)
+        seconds.append(time.process_time() - start)
+    pairs = {"output.features": found.tokens, "output.cls_token": found.extras.get("pooled")}
+    if tensors["output.features"].ndim == 2:  # a summary only
+        pairs = {"output.features": found.pooled()}
+    deviation = max(
+        float((ours.reshape(tensors[key].shape) - tensors[key]).abs().max() / tensors[key].abs().max())
+        for key, ours in pairs.items()
+        if key in tensors
+    )
+    mine = model.count_parameters()
+    ratio = min(seconds) / theirs["seconds"]
+    print(
+        f"{name:12} {size:5} {case[size]['shape']!s:16} {deviation:10.1e} {mine:12,} {theirs['parameters']:12,} "
+        f"{1e3 * min(seconds):9.1f} {1e3 * theirs['seconds']:9.1f} {ratio:6.2f}",
+        flush=True,
+    )
+    if size == "tiny" and options.goldens:
+        write_golden(options.goldens / name, case, tensors, theirs)
+    return deviation < 1e-5 and mine == theirs["parameters"]
+
+
+def write_golden(folder, case, tensors, theirs):
+    """State dict and input in half precision, which holds them exactly; output in single."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {
+        key: value.half()
+        if not key.startswith("output") and torch.equal(value, value.half().to(value.dtype))
+        else value
+        for key, value in tensors.items()
+    }
+    save_file(stored, folder / "tiny.safetensors")
+    about = {
+        "source": f"braindecode.models.{case['class']}, random weights",
+        "config": theirs["config"],
+        "sfreq": case["sfreq"],
+        "names": case["tiny"].get("names"),
+        "parameters": theirs["parameters"],
+        "tolerance": {"atol": 1e-5, "rtol": 1e-5},
+    }
+    (folder / "tiny.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peers", required=True, help="interpreter with braindecode")
+    parser.add_argument("--peers-path", default="", help="its PYTHONPATH")
+    parser.add_argument("--model", choices=CASES, action="append")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--goldens", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{'model':12} {'size':5} {'input':16} {'deviation':>10} {'parameters':>12} {'theirs':>12} ", end="")
+    print(f"{'ms':>9} {'theirs':>9} {'ratio':>6}")
+    fine = [compare(name, size, options) for name in options.model or CASES for size in ("tiny", "full")]
+    sys.exit(not all(fine))
+
+
+if __name__ == "__main__":
+    main()
