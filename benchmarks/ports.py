@@ -27,6 +27,30 @@ from safetensors.torch import load_file, save_file
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 
+MONTAGE = [
+    "Fp1",
+    "Fp2",
+    "F7",
+    "F3",
+    "Fz",
+    "F4",
+    "F8",
+    "FC1",
+    "FC2",
+    "T7",
+    "C3",
+    "Cz",
+    "C4",
+    "T8",
+    "CP1",
+    "CP2",
+    "P7",
+    "P3",
+    "Pz",
+    "P4",
+    "P8",
+    "Oz",
+]
 CASES = {
     "cbramod": {
         "class": "CBraMod",
@@ -46,6 +70,26 @@ CASES = {
             },
         },
         "full": {"shape": [8, 22, 800], "arguments": {"n_chans": 22, "n_times": 800}},
+    },
+    "labram": {
+        "class": "Labram",
+        "package": "nkfm_labram",
+        "sfreq": 200,
+        "left_out": ["final_layer"],
+        "names_in_call": True,
+        "tiny": {
+            "shape": [2, 4, 120],
+            "names": ["Cz", "FTT9h", "FP1-F7", "Fpz"],
+            "arguments": {
+                "n_chans": 4,
+                "n_times": 120,
+                "patch_size": 40,
+                "conv_out_channels": 4,
+                "num_layers": 2,
+                "num_heads": 2,
+            },
+        },
+        "full": {"shape": [8, 22, 800], "names": MONTAGE, "arguments": {"n_chans": 22, "n_times": 800}},
     },
 }
 

@@ -27,6 +27,7 @@ BUILT_IN = (
     "nkfm_eegformer",
     "nkfm_files",
     "nkfm_glmhmm",
+    "nkfm_labram",
     "nkfm_mae",
     "nkfm_mne",
     "nkfm_modalities",
