@@ -71,6 +71,24 @@ CASES = {
         },
         "full": {"shape": [8, 22, 800], "arguments": {"n_chans": 22, "n_times": 800}},
     },
+    "biot": {
+        "class": "BIOT",
+        "package": "nkfm_biot",
+        "sfreq": 200,
+        "left_out": ["final_layer"],
+        "tiny": {
+            "shape": [2, 3, 400],
+            "arguments": {
+                "n_chans": 4,
+                "n_times": 400,
+                "embed_dim": 8,
+                "num_heads": 2,
+                "num_layers": 2,
+                "hop_length": 80,
+            },
+        },
+        "full": {"shape": [8, 18, 2000], "arguments": {"n_chans": 18, "n_times": 2000}},
+    },
     "labram": {
         "class": "Labram",
         "package": "nkfm_labram",

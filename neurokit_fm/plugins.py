@@ -20,6 +20,7 @@ from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
     "nkfm_bids",
+    "nkfm_biot",
     "nkfm_brainomni",
     "nkfm_braintokenizer",
     "nkfm_cbramod",

@@ -56,6 +56,10 @@ def test_few_rules_are_skipped_and_each_says_why() -> None:
     for key in ("dataset:celegans/finite", "dataset:celegans/first_recording"):
         assert skipped.pop(key).startswith(elsewhere)
     assert skipped == {
+        "model:biot/fit": "is not fitted",
+        "model:biot/loss_padding": "has no loss",
+        "model:biot/permutation": "declared order-aware",
+        "model:biot/repeatable_loss": "has no loss",
         "model:brainomni/fit": "is not fitted",
         "model:braintokenizer/fit": "is not fitted",
         "model:cbramod/fit": "is not fitted",
