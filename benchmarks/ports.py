@@ -89,6 +89,29 @@ CASES = {
         },
         "full": {"shape": [8, 18, 2000], "arguments": {"n_chans": 18, "n_times": 2000}},
     },
+    "eegpt": {
+        "class": "EEGPT",
+        "package": "nkfm_eegpt",
+        "sfreq": 256,
+        "left_out": ["final_layer"],
+        "tiny": {
+            "shape": [2, 4, 160],
+            "names": ["Cz", "FP1", "PO5", "Oz"],
+            "arguments": {
+                "n_times": 160,
+                "chan_proj_type": "none",
+                "embed_dim": 16,
+                "embed_num": 3,
+                "depth": 2,
+                "num_heads": 2,
+            },
+        },
+        "full": {
+            "shape": [8, 20, 1024],
+            "names": [name for name in MONTAGE if name not in ("T7", "T8")],
+            "arguments": {"n_times": 1024, "chan_proj_type": "none"},
+        },
+    },
     "labram": {
         "class": "Labram",
         "package": "nkfm_labram",
@@ -116,8 +139,10 @@ def peer(case, size, options, folder):
     """What braindecode made of a case: its tensors, and what it printed."""
     values = {**case[size], "class": case["class"], "left_out": case["left_out"], "rounds": options.rounds, "seed": 0}
     values["arguments"] = {"n_outputs": 2, "sfreq": case["sfreq"], **values["arguments"]}
-    if "names" in values:
-        values["options"] = {"ch_names": values["names"]} if case.get("names_in_call") else {}
+    if "names" in values and case.get("names_in_call"):
+        values["options"] = {"ch_names": values["names"]}
+    elif "names" in values:
+        values["arguments"]["chs_info"] = [{"ch_name": name} for name in values["names"]]
     (folder / "case.json").write_text(json.dumps(values))
     script = Path(__file__).with_name("ports_peer.py")
     done = subprocess.run(

@@ -26,6 +26,7 @@ BUILT_IN = (
     "nkfm_cbramod",
     "nkfm_celegans",
     "nkfm_eegformer",
+    "nkfm_eegpt",
     "nkfm_files",
     "nkfm_glmhmm",
     "nkfm_labram",
