@@ -51,6 +51,21 @@ MONTAGE = [
     "P8",
     "Oz",
 ]
+SMALL_JEPA = {
+    "feature_encoder__conv_layers_spec": [[4, 32, 8], [8, 4, 4], [8, 4, 4]],
+    "pos_encoder__spat_dim": 6,
+    "pos_encoder__time_dim": 2,
+    "transformer__d_model": 8,
+    "transformer__num_encoder_layers": 1,
+    "transformer__num_decoder_layers": 0,
+    "transformer__nhead": 2,
+}
+PLACES = {  # of the template; the largest coordinate is the largest of the pretraining
+    "Oz": [0.0001076, -0.114892, 0.014657],
+    "X1": [-0.03, 0.08, 0.05],
+    "X2": [0.07, -0.02, -0.04],
+    "Cz": [0.0004009, -0.009167, 0.100244],
+}
 CASES = {
     "cbramod": {
         "class": "CBraMod",
@@ -132,17 +147,64 @@ CASES = {
         },
         "full": {"shape": [8, 22, 800], "names": MONTAGE, "arguments": {"n_chans": 22, "n_times": 800}},
     },
+    "signaljepa": {
+        "class": "SignalJEPA",
+        "package": "nkfm_signaljepa",
+        "sfreq": 128,
+        "left_out": ["transformer.decoder"],
+        "tiny": {
+            "shape": [2, 4, 520],
+            "names": ["Cz", "FP1", "TTP7h", "Oz"],
+            "arguments": {
+                "n_times": 520,
+                **SMALL_JEPA,
+                "channel_embedding": "pretrain_aligned",
+            },
+        },
+        "full": {
+            "shape": [8, 22, 2048],
+            "names": MONTAGE,
+            "arguments": {"n_times": 2048, "channel_embedding": "pretrain_aligned"},
+        },
+    },
+    "signaljepa_places": {
+        "class": "SignalJEPA",
+        "package": "nkfm_signaljepa",
+        "sfreq": 128,
+        "left_out": ["transformer.decoder", "pos_encoder"],
+        "untouched": ["pos_encoder"],  # as computed from positions
+        "dropped": ["pos_encoder.pos_encoder_spat.weight"],
+        "tiny": {
+            "shape": [2, 4, 520],
+            "names": list(PLACES),
+            "positions": list(PLACES.values()),
+            "arguments": {"n_times": 520, **SMALL_JEPA},
+        },
+        "full": {
+            "shape": [8, 4, 2048],
+            "names": list(PLACES),
+            "positions": list(PLACES.values()),
+            "arguments": {"n_times": 2048},
+        },
+    },
 }
 
 
 def peer(case, size, options, folder):
     """What braindecode made of a case: its tensors, and what it printed."""
-    values = {**case[size], "class": case["class"], "left_out": case["left_out"], "rounds": options.rounds, "seed": 0}
+    values = {
+        **case[size],
+        **{key: case.get(key, []) for key in ("class", "left_out", "untouched")},
+        "rounds": options.rounds,
+        "seed": 0,
+    }
     values["arguments"] = {"n_outputs": 2, "sfreq": case["sfreq"], **values["arguments"]}
     if "names" in values and case.get("names_in_call"):
         values["options"] = {"ch_names": values["names"]}
     elif "names" in values:
-        values["arguments"]["chs_info"] = [{"ch_name": name} for name in values["names"]]
+        places = values.get("positions") or [[0, 0, 0.1]] * len(values["names"])
+        channels = zip(values["names"], places, strict=True)
+        values["arguments"]["chs_info"] = [{"ch_name": name, "loc": place} for name, place in channels]
     (folder / "case.json").write_text(json.dumps(values))
     script = Path(__file__).with_name("ports_peer.py")
     done = subprocess.run(
@@ -156,7 +218,8 @@ def peer(case, size, options, folder):
 
 
 def batch_of(case, size, x):
-    stream = SeriesStream.from_arrays(x, sfreq=case["sfreq"], names=case[size].get("names"))
+    known = {key: case[size].get(key) for key in ("names", "positions")}
+    stream = SeriesStream.from_arrays(x, sfreq=case["sfreq"], frame="template", **known)
     return nkfm.Batch(streams={"eeg": stream})
 
 
@@ -165,6 +228,8 @@ def compare(name, size, options):
     case = CASES[name]
     with tempfile.TemporaryDirectory() as folder:
         tensors, theirs = peer(case, size, options, Path(folder))
+    for key in case.get("dropped", []):
+        del tensors[f"model.{key}"]
     state = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
     model = importlib.import_module(f"{case['package']}.convert").from_reference(theirs["config"], state)
     batch, seconds = batch_of(case, size, tensors["input"]), []
@@ -183,7 +248,7 @@ def compare(name, size, options):
     mine = model.count_parameters()
     ratio = min(seconds) / theirs["seconds"]
     print(
-        f"{name:12} {size:5} {case[size]['shape']!s:16} {deviation:10.1e} {mine:12,} {theirs['parameters']:12,} "
+        f"{name:18} {size:5} {case[size]['shape']!s:16} {deviation:10.1e} {mine:12,} {theirs['parameters']:12,} "
         f"{1e3 * min(seconds):9.1f} {1e3 * theirs['seconds']:9.1f} {ratio:6.2f}",
         flush=True,
     )
@@ -207,6 +272,7 @@ def write_golden(folder, case, tensors, theirs):
         "config": theirs["config"],
         "sfreq": case["sfreq"],
         "names": case["tiny"].get("names"),
+        "positions": case["tiny"].get("positions"),
         "parameters": theirs["parameters"],
         "tolerance": {"atol": 1e-5, "rtol": 1e-5},
     }
@@ -222,7 +288,7 @@ def main():
     parser.add_argument("--goldens", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'model':12} {'size':5} {'input':16} {'deviation':>10} {'parameters':>12} {'theirs':>12} ", end="")
+    print(f"{'model':18} {'size':5} {'input':16} {'deviation':>10} {'parameters':>12} {'theirs':>12} ", end="")
     print(f"{'ms':>9} {'theirs':>9} {'ratio':>6}")
     fine = [compare(name, size, options) for name in options.model or CASES for size in ("tiny", "full")]
     sys.exit(not all(fine))

@@ -17,10 +17,12 @@ from safetensors.torch import save_file
 warnings.filterwarnings("ignore")
 
 
-def random_weights(model, seed):
+def random_weights(model, seed, untouched):
     """Give every parameter values of unit scale: activations stay near 1 whatever the depth."""
     rng = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
+        if name.startswith(tuple(untouched)):
+            continue
         noise = torch.randn(parameter.shape, generator=rng)
         if parameter.ndim > 1:
             noise /= max(1, parameter[0].numel()) ** 0.5 if "embed" not in name and "token" not in name else 1.0
@@ -36,7 +38,7 @@ def main(case_file, out_file):
 
     torch.set_num_threads(1)
     model = getattr(braindecode.models, case["class"])(**case["arguments"]).eval()
-    random_weights(model, case["seed"])
+    random_weights(model, case["seed"], case["untouched"])
     x = torch.randn(case["shape"], generator=torch.Generator().manual_seed(case["seed"] + 1)).half().float()
     options = {"return_features": True, **case.get("options", {})}
     seconds = []

@@ -37,6 +37,7 @@ BUILT_IN = (
     "nkfm_pos4d",
     "nkfm_reve",
     "nkfm_samples",
+    "nkfm_signaljepa",
     "nkfm_simulate",
     "nkfm_spectral",
     "nkfm_store",

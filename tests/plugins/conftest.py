@@ -30,7 +30,8 @@ class Golden:
         return {key.removeprefix("model."): x for key, x in self.tensors.items() if key.startswith("model.")}
 
     def batch(self) -> Batch:
-        made = SeriesStream.from_arrays(self.tensors["input"], sfreq=self.about["sfreq"], names=self.about["names"])
+        known = {key: self.about.get(key) for key in ("sfreq", "names", "positions")}
+        made = SeriesStream.from_arrays(self.tensors["input"], frame="template", **known)
         return Batch(streams={"eeg": made})
 
     def assert_close(self, found: Tensor, key: str) -> None:
