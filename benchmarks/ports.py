@@ -206,7 +206,7 @@ def peer(case, size, options, folder):
         channels = zip(values["names"], places, strict=True)
         values["arguments"]["chs_info"] = [{"ch_name": name, "loc": place} for name, place in channels]
     (folder / "case.json").write_text(json.dumps(values))
-    script = Path(__file__).with_name("ports_peer.py")
+    script = Path(__file__).parent / "peers" / "ports.py"
     done = subprocess.run(
         [options.peers, script, folder / "case.json", folder / "out.safetensors"],
         env={**os.environ, "PYTHONPATH": options.peers_path},
@@ -281,12 +281,15 @@ def write_golden(folder, case, tensors, theirs):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peers", required=True, help="interpreter with braindecode")
+    parser.add_argument("--peers", help="interpreter with braindecode")
     parser.add_argument("--peers-path", default="", help="its PYTHONPATH")
     parser.add_argument("--model", choices=CASES, action="append")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--goldens", type=Path)
     options = parser.parse_args()
+    if options.peers is None:
+        print("nothing to compare with: give --peers PYTHON, an interpreter with braindecode")
+        return
     torch.set_num_threads(1)
     print(f"{'model':18} {'size':5} {'input':16} {'deviation':>10} {'parameters':>12} {'theirs':>12} ", end="")
     print(f"{'ms':>9} {'theirs':>9} {'ratio':>6}")

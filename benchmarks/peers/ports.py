@@ -1,6 +1,6 @@
-"""The other side of `ports.py`, run by an interpreter that has braindecode: a class of its with random weights, and what it computes.
+"""The other side of `benchmarks/ports.py`, run by an interpreter that has braindecode: a class of its with random weights, and what it computes.
 
-    python ports_peer.py CASE.json OUT.safetensors
+    python ports.py CASE.json OUT.safetensors
 
 Reads one case, writes the state dict, the input and the output; prints the configuration, the number of parameters and
 processor seconds of the forward pass as JSON. Weights and input are rounded to half precision, so that they can be stored so.
