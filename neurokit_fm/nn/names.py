@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from neurokit_fm.batch.series import SeriesStream
+from neurokit_fm.data.channels import name_key
 from neurokit_fm.errors import DataError, did_you_mean
 
 
 def channel_rows(stream: SeriesStream, table: Sequence[str], model: str) -> Tensor:
-    """Row of each channel's name in a table of unique upper-case names, whatever the case of the name.
+    """Row of each channel's `name_key` in a table of unique keys.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def channel_rows(stream: SeriesStream, table: Sequence[str], model: str) -> Tens
     if stream.names is None:
         raise DataError(f"{model} knows channels by their names, and this input has none; give names, such as 'Cz'")
     where = {name: row for row, name in enumerate(table)}
-    keys = [[name.upper().strip(" .") for name in names] for names in stream.names]
+    keys = [[name_key(name) for name in names] for names in stream.names]
     unknown = list(dict.fromkeys(key for sample in keys for key in sample if key not in where))
     if unknown:
         raise DataError(

@@ -2,7 +2,8 @@
 
 from neurokit_fm import Entry, hookimpl
 
-LICENCE = "bsd-3-clause (braindecode's conversion; the authors' code is MIT)"
+LICENCE = "bsd-3-clause"
+ON_PAGE = "as the page of the weights says"
 PAPER = "arXiv:2305.10351"
 
 
@@ -20,12 +21,28 @@ def register_models() -> list[Entry]:
 
 @hookimpl
 def register_weights() -> list[Entry]:
-    found = {
-        "biot-prest": ("PREST", "BIOT, 3.2 M parameters, pretrained on 16 channels of resting EEG (PREST)"),
-        "biot-shhs-prest": ("SHHS_PREST", "BIOT, 3.2 M parameters, pretrained on PREST and sleep EEG (SHHS)"),
-        "biot-six-datasets": ("SIX_DATASETS", "BIOT, 3.2 M parameters, pretrained on six EEG data sets"),
-    }
+    size = "BIOT, 3.2 M parameters, pretrained on"
     return [
-        Entry(name=name, target=f"nkfm_biot.catalogue:{target}", summary=summary, paper=PAPER, licence=LICENCE)
-        for name, (target, summary) in found.items()
+        Entry(
+            name="biot-prest",
+            target="nkfm_biot.catalogue:PREST",
+            summary=f"{size} 16 channels of resting EEG (PREST)",
+            paper=PAPER,
+            licence=ON_PAGE,
+        ),
+        Entry(
+            name="biot-shhs-prest",
+            target="nkfm_biot.catalogue:SHHS_PREST",
+            summary=f"{size} PREST and sleep EEG (SHHS)",
+            paper=PAPER,
+            licence=ON_PAGE,
+        ),
+        Entry(
+            name="biot-six-datasets",
+            target="nkfm_biot.catalogue:SIX_DATASETS",
+            summary=f"{size} six EEG data sets",
+            paper=PAPER,
+            licence=LICENCE,
+            commercial=True,
+        ),
     ]

@@ -2,7 +2,7 @@
 
 from neurokit_fm import Entry, hookimpl
 
-LICENCE = "bsd-3-clause (braindecode's conversion; the authors' code is MIT)"
+LICENCE = "bsd-3-clause"
 PAPER = "arXiv:2412.07236"
 
 
@@ -27,5 +27,6 @@ def register_weights() -> list[Entry]:
             summary="CBraMod, 4.9 M parameters, pretrained on the TUH EEG corpus",
             paper=PAPER,
             licence=LICENCE,
+            commercial=True,
         )
     ]

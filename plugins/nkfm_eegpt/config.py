@@ -64,6 +64,6 @@ CONTRACT = SeriesContract(
     reference="average",
     unit_scale=1e3,
     normalise="none",
-    max_channels=len(ELECTRODES),
+    known_names=ELECTRODES,
 )
 """Pretraining input: 256 Hz, average reference, millivolts, windows of 4 s; any channels named in `ELECTRODES`."""

@@ -2,8 +2,8 @@
 
 from neurokit_fm import Entry, hookimpl
 
-LICENCE = "bsd-3-clause (braindecode's conversion; see the authors' page for theirs)"
-PAPER = "NeurIPS 2024, EEGPT: Pretrained Transformer for Universal and Reliable Representation of EEG Signals"
+LICENCE = "as the page of the weights says"
+PAPER = "Wang et al., NeurIPS 2024 (EEGPT)"
 
 
 @hookimpl

@@ -85,7 +85,7 @@ CONTRACT = SeriesContract(
     notch=(50.0,),
     unit_scale=1e4,
     normalise="none",
-    max_channels=len(ELECTRODES),
+    known_names=ELECTRODES,
 )
 """Pretraining input: 200 Hz, 0.1 to 75 Hz, notch at 50 Hz, units of 100 microvolts; any channels named in `ELECTRODES`.
 

@@ -2,7 +2,7 @@
 
 from neurokit_fm import Entry, hookimpl
 
-LICENCE = "bsd-3-clause (braindecode's conversion; the authors' code is MIT)"
+LICENCE = "as the page of the weights says"
 PAPER = "arXiv:2405.18765"
 
 

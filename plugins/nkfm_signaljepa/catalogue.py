@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from neurokit_fm import PublishedWeights
 from nkfm_signaljepa.config import CONTRACT, CONTRACT_PLACES
-from nkfm_signaljepa.plugin import LICENCE, PAPER
+from nkfm_signaljepa.plugin import LICENCE, ON_PAGE, PAPER
 
 NAMED = PublishedWeights(
     repo="braindecode/signal-jepa",
     converter="nkfm_signaljepa.convert:from_reference",
     contract=CONTRACT,
-    licence=LICENCE,
+    licence=ON_PAGE,
     page="https://huggingface.co/braindecode/signal-jepa",
     paper=PAPER,
     parameters=2_265_044,

@@ -79,9 +79,9 @@ CONTRACT = SeriesContract(
     band=(0.5, 40.0),
     unit_scale=1e6,
     normalise="none",
-    max_channels=len(ELECTRODES),
+    known_names=ELECTRODES,
 )
 """Pretraining input: 128 Hz, 0.5 to 40 Hz, microvolts, windows of 16 s; any channels named in `ELECTRODES`."""
 
-CONTRACT_PLACES = replace(CONTRACT, frame="template", max_channels=None)
+CONTRACT_PLACES = replace(CONTRACT, frame="template", known_names=())
 """The same for any electrodes with a position."""

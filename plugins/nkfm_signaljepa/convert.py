@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurokit_fm.checkpoints import load_state
+from neurokit_fm.data.channels import name_key
 from neurokit_fm.errors import ConfigError
 from nkfm_signaljepa.config import CONTRACT, CONTRACT_PLACES, ELECTRODES, SignalJepaConfig
 from nkfm_signaljepa.model import SignalJepa
@@ -43,7 +44,7 @@ def from_reference(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Si
             f"no published Signal-JEPA encoder has feature_encoder__mode={mode!r}, activation={activation!r}"
         )
     sizes = _sizes(config, _electrodes(config) if TABLE in state else ())
-    contract = replace(CONTRACT, max_channels=len(sizes.electrodes)) if sizes.electrodes else CONTRACT_PLACES
+    contract = replace(CONTRACT, known_names=sizes.electrodes) if sizes.electrodes else CONTRACT_PLACES
     with torch.device("meta"):
         model = SignalJepa(sizes, contract)
     state = {k: v for k, v in state.items() if not k.startswith(("transformer.decoder.", "final_layer."))}
@@ -76,7 +77,7 @@ def _electrodes(config: Mapping[str, Any]) -> tuple[str, ...]:
         return ELECTRODES
     if not config.get("chs_info"):
         raise ConfigError("the configuration does not name the electrodes of its table; give chs_info")
-    return tuple(channel["ch_name"].upper().strip(" .") for channel in config["chs_info"])
+    return tuple(name_key(channel["ch_name"]) for channel in config["chs_info"])
 
 
 def _sizes(config: Mapping[str, Any], electrodes: tuple[str, ...]) -> SignalJepaConfig:

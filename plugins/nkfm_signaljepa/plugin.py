@@ -3,6 +3,7 @@
 from neurokit_fm import Entry, hookimpl
 
 LICENCE = "MIT"
+ON_PAGE = "as the page of the weights says"
 PAPER = "arXiv:2403.11772"
 
 
@@ -26,7 +27,7 @@ def register_weights() -> list[Entry]:
             target="nkfm_signaljepa.catalogue:NAMED",
             summary="Signal-JEPA, 2.3 M parameters, for any of the 62 electrodes of its pretraining",
             paper=PAPER,
-            licence=LICENCE,
+            licence=ON_PAGE,
         ),
         Entry(
             name="signal-jepa-anywhere",
@@ -34,5 +35,6 @@ def register_weights() -> list[Entry]:
             summary="Signal-JEPA, 2.3 M parameters, for any electrodes with a position",
             paper=PAPER,
             licence=LICENCE,
+            commercial=True,
         ),
     ]

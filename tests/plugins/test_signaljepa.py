@@ -60,7 +60,7 @@ def test_a_table_of_another_montage_is_named_by_its_configuration():
     own = {**config, "channel_embedding": "scratch", "chs_info": [{"ch_name": "A1"}, {"ch_name": "b2"}]}
     model = from_reference(own, {**state, TABLE: state[TABLE][:2]})
     assert model.config.electrodes == ("A1", "B2")
-    assert model.contract.max_channels == 2
+    assert model.contract.known_names == ("A1", "B2")
     with pytest.raises(DataError, match="signal-jepa has learned nothing for 1 channels: CZ"):
         model(batch("A1", "Cz"))
     with pytest.raises(ConfigError, match="does not name the electrodes of its table; give chs_info"):
