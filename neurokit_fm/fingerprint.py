@@ -28,6 +28,9 @@ TOLERANCE = 2e-3
 LARGEST = 30_000_000
 """Values of an example at most: a contract that asks for more is damaged."""
 
+NAMES = ("Fz", "Cz", "Pz", "C3", "C4", "Oz")
+"""Channels of the example where the contract leaves them open: known to models that look electrodes up by name."""
+
 
 def example_batch(contract: Contract, seed: int = 0) -> Batch:
     """Make a small random batch that fits a contract: two samples, the second with fewer channels.
@@ -51,7 +54,7 @@ def example_batch(contract: Contract, seed: int = 0) -> Batch:
     if isinstance(contract, PointsContract):
         return Batch(streams={contract.modality: _example_points(contract, rng)})
     assert isinstance(contract, SeriesContract)
-    names = contract.channels or tuple(f"S{i}" for i in range(6))
+    names = contract.channels or NAMES
     samples = round(min(contract.window_s, 3 * contract.min_window_s, LARGEST) * contract.sfreq)
     _affordable(2 * len(names) * samples)
     places = torch.randn((len(names), 3), generator=rng)
@@ -149,7 +152,7 @@ def _run(model: Model, batch: Batch) -> Tensor:
     model.eval()
     try:
         with torch.no_grad():
-            out: Tensor = model(batch.to(home.device)).pooled().detach().float().cpu()
+            out: Tensor = model(batch.to(home.device)).pooled().detach().float().cpu().contiguous()
     finally:
         model.train(training)
     return out

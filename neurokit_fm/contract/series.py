@@ -11,6 +11,7 @@ import numpy.typing as npt
 from neurokit_fm.contract.base import Contract, Problem
 from neurokit_fm.contract.quality import inspect
 from neurokit_fm.contract.signal import Steps, condition
+from neurokit_fm.data.channels import name_key
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries, carry
 from neurokit_fm.errors import ConfigError, UnknownName
@@ -49,6 +50,8 @@ class SeriesContract(Contract):
         Largest magnitude after normalising.
     channels : tuple of str
         Exactly these, in this order; empty = any.
+    known_names : tuple of str
+        Electrodes that the model has learned by name, in upper case; any of them, in any order. Empty = it looks at no name.
     max_channels : int or None
     frame : str or None
         Coordinate frame of positions; ``"native"``: each sensor's own, as it was measured (EEG head, MEG device). None =
@@ -70,6 +73,7 @@ class SeriesContract(Contract):
     normalise: Literal["none", "zscore"] = "zscore"
     clip: float | None = None
     channels: tuple[str, ...] = ()
+    known_names: tuple[str, ...] = ()
     max_channels: int | None = None
     frame: str | None = None
 
@@ -176,6 +180,16 @@ class SeriesContract(Contract):
         if self.max_channels is not None and len(rows) > self.max_channels:
             problems.append(
                 Problem(f"{len(rows)} channels, at most {self.max_channels} allowed", "drop some (`--drop`)")
+            )
+        names = [series.channels.name[i] for i in rows]
+        strange = [name for name in names if self.known_names and name_key(name) not in self.known_names]
+        if strange:
+            problems.append(
+                Problem(
+                    f"{len(strange)} of {len(rows)} channels have names this model has learned nothing for: "
+                    f"{', '.join(strange[:12])}",
+                    f"rename them, or drop them (`--drop`); it knows {', '.join(self.known_names)}",
+                )
             )
         if self.frame is not None:
             try:

@@ -182,6 +182,11 @@ class Channels:
         )
 
 
+def name_key(name: str) -> str:
+    """Return an electrode's name as tables of names hold it: upper case, without the dots that some files fill up with."""
+    return name.upper().strip(" .")
+
+
 _NOT_ROWS = ("frame", "columns")
 
 

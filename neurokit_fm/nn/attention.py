@@ -33,6 +33,11 @@ class Runs:
         return cls(tuple(counts.tolist()), F.pad(counts.cumsum(0), (1, 0)).to(torch.int32))
 
 
+def unless_full(mask: Tensor) -> Tensor | None:
+    """Return a mask, or None where all of it is real: norms and kernels without a mask are faster."""
+    return mask if mask.is_meta or not bool(mask.all()) else None
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, *, key_mask: Tensor | None = None, runs: Runs | None = None) -> Tensor:
     r"""Softmax attention, $\mathrm{softmax}(q k^\top / \sqrt{d}) v$, bidirectional.
 

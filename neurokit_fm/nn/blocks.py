@@ -1,4 +1,4 @@
-"""Transformer blocks without biases: attention, gated feed-forward, pre- or peri-norm."""
+"""Transformer blocks: attention and a plain or gated feed-forward, pre- or peri-norm, with or without biases."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ class TransformerConfig:
     start : {"small", "local"}
         Weights at first: standard deviation 0.02, as REVE; or ``width**-0.5`` with keys equal to queries, so that a token
         looks at those most like itself, in place above all, from the first step. Small models learn sooner from that.
+    norm_kind : {"rms", "layer"}
+        RMSNorm, or LayerNorm with an epsilon of 1e-6.
+    bias, qkv_bias : bool
+        Biases in the linear maps: of q, k and v (`qkv_bias`), and in all others (`bias`).
+    qk_norm : bool
+        LayerNorm of each head's queries and keys (arXiv:2302.05442).
+    layer_scale : bool
+        Multiply the output of each sub-layer by a learned vector (arXiv:2103.17239); not with ``norm="peri"``.
     """
 
     width: int = 512
@@ -45,6 +53,11 @@ class TransformerConfig:
     geglu: bool = True
     norm: Literal["pre", "peri"] = "pre"
     start: Literal["small", "local"] = "small"
+    norm_kind: Literal["rms", "layer"] = "rms"
+    bias: bool = False
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    layer_scale: bool = False
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads, self.head_dim) < 1 or self.depth < 0 or self.mlp_ratio <= 0:
@@ -53,11 +66,19 @@ class TransformerConfig:
             raise ConfigError(f"norm must be 'pre' or 'peri'; got {self.norm!r}")
         if self.start not in ("small", "local"):
             raise ConfigError(f"start must be 'small' or 'local'; got {self.start!r}")
+        if self.norm_kind not in ("rms", "layer"):
+            raise ConfigError(f"norm_kind must be 'rms' or 'layer'; got {self.norm_kind!r}")
+        if self.norm == "peri" and self.layer_scale:
+            raise ConfigError("layer_scale goes with norm='pre': peri-norm scales outputs itself")
 
     @property
     def hidden(self) -> int:
         """Hidden width of the feed-forward."""
         return int(self.width * self.mlp_ratio)
+
+    def make_norm(self) -> nn.Module:
+        """Return a fresh norm of a token."""
+        return nn.LayerNorm(self.width, eps=1e-6) if self.norm_kind == "layer" else RMSNorm(self.width)
 
 
 class Attention(nn.Module):
@@ -67,12 +88,16 @@ class Attention(nn.Module):
         super().__init__()
         inner = config.heads * config.head_dim
         self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * inner, bias=False)
-        self.out = nn.Linear(inner, config.width, bias=False)
+        self.qkv = nn.Linear(config.width, 3 * inner, bias=config.qkv_bias)
+        self.out = nn.Linear(inner, config.width, bias=config.bias)
+        self.q_norm, self.k_norm = (
+            nn.LayerNorm(config.head_dim, eps=1e-6) if config.qk_norm else nn.Identity() for _ in "qk"
+        )
 
     def forward(self, x: Tensor, key_mask: Tensor | None, runs: Runs | None) -> Tensor:
         """(B, N, D) to (B, N, D)."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, N, d)
+        q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
         mixed = attend(q, k, v, key_mask=key_mask, runs=runs)  # (B, H, N, d)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -83,8 +108,8 @@ class FeedForward(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.geglu = config.geglu
-        self.up = nn.Linear(config.width, config.hidden * (2 if config.geglu else 1), bias=False)
-        self.down = nn.Linear(config.hidden, config.width, bias=False)
+        self.up = nn.Linear(config.width, config.hidden * (2 if config.geglu else 1), bias=config.bias)
+        self.down = nn.Linear(config.hidden, config.width, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, N, D); GELU is the exact one (erf)."""
@@ -98,11 +123,24 @@ class FeedForward(nn.Module):
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Value and gate (B, N, M), each contiguous: two products are faster than one and its two strided halves."""
-        if type(self.up) is not nn.Linear or self.up._forward_hooks or self.up._forward_pre_hooks:
-            value, gate = self.up(x).chunk(2, dim=-1)  # an adapter or a watcher
+        up = self.up
+        if type(up) is not nn.Linear or up.bias is not None or up._forward_hooks or up._forward_pre_hooks:
+            value, gate = up(x).chunk(2, dim=-1)  # an adapter or a watcher
         else:
-            value, gate = (F.linear(x, weight) for weight in self.up.weight.chunk(2))
+            value, gate = (F.linear(x, weight) for weight in up.weight.chunk(2))
         return value, gate
+
+
+class LayerScale(nn.Module):
+    """A learned factor for each entry of a token, 0.1 at first (arXiv:2103.17239)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((width,), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        return x * self.weight
 
 
 class Block(nn.Module):
@@ -112,12 +150,14 @@ class Block(nn.Module):
         super().__init__()
 
         def after() -> nn.Module:
-            return RMSNorm(config.width) if config.norm == "peri" else nn.Identity()
+            if config.norm == "peri":
+                return config.make_norm()
+            return LayerScale(config.width) if config.layer_scale else nn.Identity()
 
-        self.attention_norm = RMSNorm(config.width)
+        self.attention_norm = config.make_norm()
         self.attention = Attention(config)
         self.attention_after = after()
-        self.mlp_norm = RMSNorm(config.width)
+        self.mlp_norm = config.make_norm()
         self.mlp = FeedForward(config)
         self.mlp_after = after()
 

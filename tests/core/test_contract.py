@@ -211,3 +211,12 @@ def test_meg_is_placed_in_the_head_frame_and_says_so():
     np.testing.assert_allclose(ready["meg"].channels.position, wanted)
     lost = replace(meg, info=replace(meg.info, facts={}))
     assert any("no position in the head frame" in problem.what for problem in contract.check(lost))
+
+
+def test_names_that_a_model_has_not_learned_are_a_problem_that_lists_them() -> None:
+    contract = SeriesContract(known_names=("FZ", "CZ", "PZ"))
+    recording = fake_recording(n_channels=5)  # Fz, Cz, Pz, C3, C4
+    (problem,) = contract.check(recording)
+    assert problem.what == "2 of 5 channels have names this model has learned nothing for: C3, C4"
+    assert problem.remedy == "rename them, or drop them (`--drop`); it knows FZ, CZ, PZ"
+    assert contract.check(fake_recording(n_channels=3)) == []

@@ -17,10 +17,13 @@ class PatchConfig:
         Patch length, > 0.
     hop_s : float, seconds
         Step between patch starts; ``hop_s < length_s`` overlaps patches.
+    linear : bool
+        Embed patches by a linear map. False leaves them as they are, for a model with a stem of its own.
     """
 
     length_s: float = 1.0
     hop_s: float = 0.9
+    linear: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_s <= self.length_s:

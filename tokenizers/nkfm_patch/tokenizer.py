@@ -44,7 +44,7 @@ class PatchTokenizer(Tokenizer):
         self.sfreq = sfreq
         self.length, self.hop = _samples(config.length_s, sfreq), _samples(config.hop_s, sfreq)
         self.raw_width = self.length
-        self.project = nn.Linear(self.length, width)
+        self.project = nn.Linear(self.length, width) if config.linear else nn.Identity()
 
     def shortest_s(self, sfreq: float) -> float:
         """One patch."""
@@ -85,7 +85,7 @@ class PatchTokenizer(Tokenizer):
         )
 
     def embed(self, raw: Tensor) -> Tensor:
-        """(B, N, w) to (B, N, D)."""
+        """(B, N, w) to (B, N, D); to itself if the configuration says so."""
         return self.project(raw)  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,1 @@
+"""CBraMod: EEG patches with criss-cross attention over channels and time (arXiv:2412.07236)."""
