@@ -124,7 +124,10 @@ def _metadata(
 
 def _measured(data: str, found: Mapping[str, Any]) -> str:
     scores = [*found["scores"], *found.get("baselines", ())]
-    rows = [f"| method | {_metric(scores[0])} | 95% interval | chance | trials (train / test) |", "|---|---|---|---|---|"]
+    rows = [
+        f"| method | {_metric(scores[0])} | 95% interval | chance | trials (train / test) |",
+        "|---|---|---|---|---|",
+    ]
     rows += [
         f"| {s['method']} | {s['value']:.3f} | {s['low']:.3f} to {s['high']:.3f} | {s['chance']:.3f} "
         f"| {s['n_train']} / {s['n_test']} |"
