@@ -39,8 +39,7 @@ class BrainTokenizerConfig:
     codebook : QuantizerConfig
     start : {"published", "unit"}
         Initial weights: as published (linear maps of 0.02), with which latent sources hardly depend on the signal at first;
-        or linear maps and convolutions that keep the size of what they take and have no offset, with which a small model
-        learns within minutes.
+        or linear maps and convolutions that keep the size of what they take and have no offset.
     lonely : {"error", "absolute"}
         A sensor that is the only one of its type has neither an average reference nor a scale of positions. Refuse it, or
         take it as it is: not re-referenced, its place in units of `ABSOLUTE_M`.
