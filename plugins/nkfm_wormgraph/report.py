@@ -49,8 +49,9 @@ def verdict(found: Findings) -> list[str]:
     if others:
         best = max(others, key=lambda r: r.gain[0])
         sure = "beats" if best.gain[1] > 0 else ("is below" if best.gain[2] < 0 else "is not told apart from")
+        over = f" over {len(best.per_seed)} seeds" if len(best.per_seed) > 1 else ""
         lines.append(
-            f"The best other model, {best.name}, {sure} it: {100 * best.mean:.1f} % over {len(best.per_seed)} seeds, gain "
+            f"The best other model, {best.name}, {sure} it: {100 * best.mean:.1f} %{over}, gain "
             f"{100 * best.gain[0]:+.1f} points (95 % {100 * best.gain[1]:+.1f} to {100 * best.gain[2]:+.1f})."
         )
     return lines
@@ -161,8 +162,8 @@ def _forecasts(recording: Recording, found: Findings) -> Section:
         title="Forecasts",
         text=f"Trained on the first {100 * found.share:.0f} % of the recording, scored on the rest; traces are z-scored by the "
         "first part alone. Skill is 1 - MSE / MSE of persistence.\n\nModels with gradients are trained on the first four "
-        "fifths of the training part and stopped by the last fifth; a best step of 0 means that training did not improve on "
-        "the linear start.",
+        "fifths of the training part while the last fifth says for how many steps, then again on all of it; a best step of 0 "
+        "means that training did not improve on the linear start.",
         pictures=pictures,
         tables=[
             Table(

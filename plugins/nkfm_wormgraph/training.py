@@ -71,7 +71,7 @@ class TrainingPlan:
     steps: int = 400
     window: int = 32
     batch: int = 4
-    lr: float = 5e-4
+    lr: float = 3e-4
     weight_decay: float = 0.05
     held_back: float = 0.2
     every: int = 10

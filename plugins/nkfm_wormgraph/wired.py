@@ -37,7 +37,8 @@ class WormWired(Model):
     $$s_i \leftarrow s_i + \alpha_i \Big(b_i - s_i\lambda_i + \sum_j W_{ji} \tanh s_j + \sum_j G_{ij} (s_j - s_i)\Big)$$
 
     with W 0 where there is no chemical synapse and of the transmitter's sign where it has one, and G symmetric, not
-    negative and 0 where there is no gap junction. The forecast of a recorded neuron adds a linear term of its own past.
+    negative and 0 where there is no gap junction. The forecast of a recorded neuron is the linear one, whose couplings
+    run along the same graph, plus this move times a gate that starts at 0.
 
     Notes
     -----
@@ -63,6 +64,7 @@ class WormWired(Model):
         self.gap = nn.Parameter(_inverse_softplus(0.1 * config.gain / gap.sum(0).clamp(min=1).sqrt()).expand_as(gap) * gap)  # fmt: skip
         self.rate = nn.Parameter(torch.full((SLOTS,), -3.0))
         self.leak = nn.Parameter(torch.zeros(SLOTS))
+        self.gate = nn.Parameter(torch.zeros(SLOTS))
         self.bias = nn.Parameter(torch.zeros(SLOTS))
         annotation = config.connectome
         self.linear = LinearPart(config.order, "full" if annotation == "all" else "graph", annotation)
@@ -94,8 +96,8 @@ class WormWired(Model):
             state = state + rate * current
             states.append(state)
         path = torch.stack(states, dim=1)  # (B, T, V)
-        linear = self.linear(seen)
-        prediction = (seen.gather(path.mT) + linear).masked_fill(~seen.real, 0)
+        pushed = seen.gather((self.gate * path).mT - self.gate[:, None] * given)  # (B, C, T)
+        prediction = (seen.x + self.linear(seen) + pushed).masked_fill(~seen.real, 0)
         return over_time(path, seen, prediction)
 
     def start(self, recordings: Sequence[Recording]) -> None:

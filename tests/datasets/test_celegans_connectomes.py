@@ -241,3 +241,17 @@ def test_the_consensus_counts_equal_gap_weights_once_or_always():
     assert found.graph(least_sources=3).adjacency("chemical").sum() == 0
     with pytest.raises(DataError, match="no graph"):
         consensus({})
+
+
+@pytest.mark.golden
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("cect") is None, reason="the package cect is not installed")
+@pytest.mark.parametrize("reference", [True, False])
+def test_the_workbook_of_cook_matches_the_reference_with_and_without_its_defects(reference):
+    pytest.importorskip("openpyxl")
+    from nkfm_celegans.annotations import _installed
+
+    path = _installed(ANNOTATIONS["cook2019"], "cect", "cook2019", reference=True)
+    graph = connectome("cook2019", path=path, reference=reference)
+    wanted = golden("cook2019_reference" if reference else "cook2019")
+    np.testing.assert_allclose(dense(*edge_table(graph)), wanted, atol=1e-5)

@@ -89,7 +89,7 @@ def test_a_forecast_does_not_know_the_future(name):
     assert not torch.allclose(a[..., 10:], b[..., 10:])
 
 
-@pytest.mark.parametrize("name", [n for n in makers() if n != "wired"])
+@pytest.mark.parametrize("name", makers())
 def test_untrained_models_are_persistence(name):
     recording = worm()
     batch = collate([recording.crop(0, 8)])
