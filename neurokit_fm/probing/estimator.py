@@ -55,12 +55,12 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> pipeline = make_pipeline(Embedder("lab/model", ch_names=("C3", "Cz", "C4")), LogisticRegression())
+    >>> pipeline = make_pipeline(Embedder("nkfm-tiny", ch_names=("C3", "Cz", "C4")), LogisticRegression())
     """
 
     def __init__(
         self,
-        model: Any = None,
+        model: Any = "nkfm-tiny",
         ch_names: Any = None,
         sfreq: float | None = None,
         unit: Literal["V", "uV"] = "V",
