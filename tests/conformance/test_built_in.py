@@ -90,6 +90,7 @@ def test_few_rules_are_skipped_and_each_says_why() -> None:
         "model:worm-transformer/fit": "is not fitted",
         "model:worm-wired/fit": "is not fitted",
         "tokenizer:braintokenizer/decode": "offers no decode",
+        "tokenizer:conv-patch/decode": "offers no decode",
         "tokenizer:patch/decode": "offers no decode",
         "tokenizer:spectral-vq/decode": "offers no decode",
         "tokenizer:spectral/decode": "offers no decode",
