@@ -25,6 +25,7 @@ BUILT_IN = (
     "nkfm_braintokenizer",
     "nkfm_cbramod",
     "nkfm_celegans",
+    "nkfm_convpatch",
     "nkfm_eegformer",
     "nkfm_eegpt",
     "nkfm_files",

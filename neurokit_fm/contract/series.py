@@ -181,16 +181,12 @@ class SeriesContract(Contract):
             problems.append(
                 Problem(f"{len(rows)} channels, at most {self.max_channels} allowed", "drop some (`--drop`)")
             )
-        names = [series.channels.name[i] for i in rows]
-        strange = [name for name in names if self.known_names and name_key(name) not in self.known_names]
+        names = [series.channels.name[i] for i in rows] if self.known_names else []
+        strange = [name for name in names if name_key(name) not in self.known_names]
         if strange:
-            problems.append(
-                Problem(
-                    f"{len(strange)} of {len(rows)} channels have names this model has learned nothing for: "
-                    f"{', '.join(strange[:12])}",
-                    f"rename them, or drop them (`--drop`); it knows {', '.join(self.known_names)}",
-                )
-            )
+            found = f"{len(strange)} of {len(rows)} channels have names this model has learned nothing for"
+            remedy = f"rename them, or drop them (`--drop`); it knows {', '.join(self.known_names)}"
+            problems.append(Problem(f"{found}: {', '.join(strange[:12])}", remedy))
         if self.frame is not None:
             try:
                 place(series.channels.take(rows), series.modality, self.frame, recording.info.facts.get("dev_head_t"))

@@ -66,10 +66,8 @@ class TransformerConfig:
             raise ConfigError(f"norm must be 'pre' or 'peri'; got {self.norm!r}")
         if self.start not in ("small", "local"):
             raise ConfigError(f"start must be 'small' or 'local'; got {self.start!r}")
-        if self.norm_kind not in ("rms", "layer"):
-            raise ConfigError(f"norm_kind must be 'rms' or 'layer'; got {self.norm_kind!r}")
-        if self.norm == "peri" and self.layer_scale:
-            raise ConfigError("layer_scale goes with norm='pre': peri-norm scales outputs itself")
+        if self.norm_kind not in ("rms", "layer") or (self.norm == "peri" and self.layer_scale):
+            raise ConfigError(f"norm_kind is 'rms' or 'layer', and layer_scale goes with norm='pre'; got {self}")
 
     @property
     def hidden(self) -> int:

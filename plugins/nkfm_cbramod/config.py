@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from neurokit_fm import SeriesContract
 from neurokit_fm.errors import ConfigError
-from neurokit_fm.nn.stem import stem_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +43,6 @@ class CbramodConfig:
             raise ConfigError(f"heads must be even and reach odd; got {self.heads} and {self.reach}")
         if not 0 < self.mask_ratio < 1:
             raise ConfigError(f"mask_ratio must be in (0, 1); got {self.mask_ratio:g}")
-
-    def width(self, sfreq: float) -> int:
-        """Width of tokens, D."""
-        features, steps = stem_shape(self.stem, round(self.patch_s * sfreq))
-        if (features * steps) % self.heads:
-            raise ConfigError(f"{self.heads} heads do not divide a width of {features} x {steps}")
-        return features * steps
 
 
 CONTRACT = SeriesContract(

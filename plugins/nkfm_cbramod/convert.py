@@ -74,7 +74,7 @@ def _keys(sizes: CbramodConfig) -> dict[str, str]:
     }
     for i in range(len(sizes.stem)):
         layers |= {
-            f"patch_embedding.proj_in.{3 * i + j}": f"stem.{kind}.{i}" for j, kind in enumerate(("convs", "norms"))
+            f"patch_embedding.proj_in.{3 * i + j}": f"tokenizer.{kind}.{i}" for j, kind in enumerate(("convs", "norms"))
         }
     for i in range(sizes.depth):
         theirs, mine = f"encoder.layers.{i}", f"blocks.{i}"

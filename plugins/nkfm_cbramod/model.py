@@ -11,7 +11,6 @@ from neurokit_fm.config import build_part
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.nn.attention import unless_full
 from neurokit_fm.nn.blocks import Attention, FeedForward, TransformerConfig
-from neurokit_fm.nn.stem import PatchStem
 from nkfm_cbramod.config import CONTRACT, CbramodConfig
 
 
@@ -73,11 +72,11 @@ class Cbramod(Model):
 
     def __init__(self, config: CbramodConfig, contract: SeriesContract):
         super().__init__(config, contract)
-        width = config.width(contract.sfreq)
-        part = {"name": "patch", "length_s": config.patch_s, "hop_s": config.patch_s, "linear": False}
-        self.tokenizer = build_part(tokenizers, part, width=width, sfreq=contract.sfreq)
-        length = self.tokenizer.raw_width
-        self.stem = PatchStem(config.stem)
+        patch = {"length_s": config.patch_s, "hop_s": config.patch_s, "layers": config.stem, "order": "features"}
+        self.tokenizer = build_part(tokenizers, {"name": "conv-patch", **patch}, width=None, sfreq=contract.sfreq)
+        length, width = self.tokenizer.raw_width, self.tokenizer.width
+        if width % config.heads:
+            raise ConfigError(f"{config.heads} heads do not divide a width of {width}")
         self.spectrum = nn.Linear(length // 2 + 1, width)
         padding = (config.reach[0] // 2, config.reach[1] // 2)
         self.places = nn.Conv2d(width, width, config.reach, padding=padding, groups=width)
@@ -96,9 +95,8 @@ class Cbramod(Model):
     def encode(self, values: Tensor, mask: Tensor, channels: int) -> Tensor:
         """Map raw patches (B, C*P, w), real where `mask` (B, C*P) is True, to features (B, C*P, E)."""
         real = unless_full(mask)
+        x = self.tokenizer.embed(values.to(self.out.weight.dtype))  # (B, N, D)
         values = values if real is None else values.masked_fill(~real[..., None], 0)
-        values = values.to(self.out.weight.dtype)
-        x = self.stem(values, real).flatten(2)  # (B, N, F*L) feature by feature
         x = x + self.spectrum(torch.fft.rfft(values.float(), norm="forward").abs().to(x.dtype))
         x = x.view(len(x), channels, -1, x.shape[-1])  # (B, C, P, D)
         grid = None if real is None else real.view(len(real), channels, -1)  # (B, C, P)
@@ -127,7 +125,8 @@ class Cbramod(Model):
         hidden = raw.mask & (chance.to(raw.mask.device) < self.config.mask_ratio)  # (B, N)
         seen = torch.where(hidden[..., None], self.hidden_patch.to(raw.values.dtype), raw.values)
         made = self.encode(seen, raw.mask, stream.values.shape[1]).float()
-        error = (made - raw.values.float()).square().mean(-1).masked_fill(~hidden, 0)  # (B, N)
+        target = raw.values.float().masked_fill(~hidden[..., None], 0)
+        error = (made - target).square().mean(-1).masked_fill(~hidden, 0)  # (B, N)
         return Loss(total=error.sum() / hidden.sum().clamp(min=1))
 
 

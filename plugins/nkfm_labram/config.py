@@ -8,7 +8,6 @@ from typing import Literal
 from neurokit_fm import SeriesContract
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.nn.blocks import TransformerConfig
-from neurokit_fm.nn.stem import stem_shape
 
 ROWS = """
 FP1 FPZ FP2 AF9 AF7 AF5 AF3 AF1 AFZ AF2 AF4 AF6 AF8 AF10 F9 F7 F5 F3 F1 FZ F2 F4 F6 F8 F10 FT9 FT7 FC5 FC3 FC1 FCZ
@@ -56,10 +55,8 @@ class LabramConfig:
         if self.pooling not in ("class", "mean"):
             raise ConfigError(f"pooling must be 'class' or 'mean'; got {self.pooling!r}")
 
-    def transformer(self, sfreq: float) -> TransformerConfig:
-        """Size of the transformer at a sampling rate."""
-        features, steps = stem_shape(self.stem, round(self.patch_s * sfreq))
-        width = features * steps
+    def transformer(self, width: int) -> TransformerConfig:
+        """Size of the transformer over tokens of a width."""
         return TransformerConfig(
             width=width,
             depth=self.depth,

@@ -99,7 +99,7 @@ def _keys(sizes: LabramConfig) -> dict[str, str]:
     keys = {"cls_token": "summary", "position_embedding": "places", "temporal_embedding": "times"}
     layers = {"fc_norm" if sizes.pooling == "mean" else "norm": "norm"}
     for i in range(3):
-        layers |= {f"patch_embed.temporal_conv.{kind}{i + 1}": f"stem.{kind}s.{i}" for kind in ("conv", "norm")}
+        layers |= {f"patch_embed.temporal_conv.{kind}{i + 1}": f"tokenizer.{kind}s.{i}" for kind in ("conv", "norm")}
     for i in range(sizes.depth):
         theirs, mine = f"blocks.{i}", f"transformer.blocks.{i}"
         layers |= {

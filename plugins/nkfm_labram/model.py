@@ -13,7 +13,6 @@ from neurokit_fm.errors import DataError
 from neurokit_fm.nn.attention import unless_full
 from neurokit_fm.nn.blocks import Transformer
 from neurokit_fm.nn.names import channel_rows
-from neurokit_fm.nn.stem import PatchStem
 from nkfm_labram.config import CONTRACT, ELECTRODES, LabramConfig
 
 
@@ -42,10 +41,9 @@ class Labram(Model):
 
     def __init__(self, config: LabramConfig, contract: SeriesContract):
         super().__init__(config, contract)
-        sizes = config.transformer(contract.sfreq)
-        part = {"name": "patch", "length_s": config.patch_s, "hop_s": config.patch_s, "linear": False}
-        self.tokenizer = build_part(tokenizers, part, width=sizes.width, sfreq=contract.sfreq)
-        self.stem = PatchStem(config.stem)
+        patch = {"length_s": config.patch_s, "hop_s": config.patch_s, "layers": config.stem, "order": "steps"}
+        self.tokenizer = build_part(tokenizers, {"name": "conv-patch", **patch}, width=None, sfreq=contract.sfreq)
+        sizes = config.transformer(self.tokenizer.width)
         self.summary = nn.Parameter(torch.empty(1, 1, sizes.width))
         self.places = nn.Parameter(torch.empty(1, 1 + len(ELECTRODES), sizes.width))  # of the class token, then by name
         self.times = nn.Parameter(torch.empty(1, config.steps, sizes.width))
@@ -65,8 +63,7 @@ class Labram(Model):
         stream = batch.the(SeriesStream)
         raw = self.tokenizer.cut(stream)
         real = unless_full(raw.mask)
-        values = raw.values if real is None else raw.values.masked_fill(~real[..., None], 0)
-        x = self.stem(values.to(self.places.dtype), real).transpose(2, 3).flatten(2)  # (B, C*P, L*F) step by step
+        x = self.tokenizer.embed(raw.values.to(self.places.dtype))  # (B, C*P, D)
         x = x + self._where(stream, x.shape[1] // stream.values.shape[1])
         x = torch.cat([(self.summary + self.places[:, :1]).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + C*P, D)
         x, _ = self.transformer(x, None if real is None else F.pad(real, (1, 0), value=True))

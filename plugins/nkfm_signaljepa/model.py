@@ -13,7 +13,6 @@ from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import DataError
 from neurokit_fm.nn.attention import unless_full
 from neurokit_fm.nn.names import channel_rows
-from neurokit_fm.nn.norms import GroupNorm
 from nkfm_signaljepa.config import CONTRACT, SignalJepaConfig
 
 LONGEST_S = 600.0
@@ -54,7 +53,7 @@ class SignalJepa(Model):
             nn.Conv1d(before, after, kernel, stride=stride, bias=config.conv_bias)
             for before, (after, kernel, stride) in zip(features, config.convs, strict=False)
         )
-        self.norm = GroupNorm(features[1], features[1])
+        self.norm = nn.GroupNorm(features[1], features[1])
         self.electrodes = nn.Embedding(len(config.electrodes), config.place_width) if config.electrodes else None
         layer = nn.TransformerEncoderLayer(config.width, config.heads, config.hidden, dropout=0.0, batch_first=True)
         self.transformer = nn.TransformerEncoder(
@@ -110,10 +109,21 @@ class SignalJepa(Model):
             x = conv(x)  # (B*C, F, L)
             if i == 0:
                 _, kernel, stride = self.config.convs[0]
-                seen = None if real is None else real.flatten(0, 1).unfold(1, kernel, stride).all(-1)[:, None]
-                x = self.norm(x[:, :, None], seen)[:, :, 0]  # statistics over the samples of a channel
+                x = (
+                    self.norm(x)
+                    if real is None
+                    else self._norm(x, real.flatten(0, 1).unfold(1, kernel, stride).all(-1))
+                )
             x = F.gelu(x)
         return x.transpose(1, 2).unflatten(0, stream.values.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
+
+    def _norm(self, x: Tensor, real: Tensor) -> Tensor:
+        """Norm of each feature (R, F, L) over the real steps (R, L) of its row."""
+        y, keep = x.float(), real[:, None]
+        share = 1 / keep.sum(2, keepdim=True).clamp(min=1)
+        y = (y - y.masked_fill(~keep, 0).sum(2, keepdim=True) * share).masked_fill(~keep, 0)
+        y = y * (y.square().sum(2, keepdim=True) * share + self.norm.eps).rsqrt()
+        return (y * self.norm.weight.float()[:, None] + self.norm.bias.float()[:, None]).to(x.dtype)
 
     def _places(self, stream: SeriesStream) -> Tensor:
         """Vectors of the electrodes, (B, C, place_width)."""

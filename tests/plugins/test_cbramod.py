@@ -36,7 +36,7 @@ def test_features_equal_those_of_the_published_definition(port_golden):
 def test_the_published_size_has_the_stated_number_of_parameters():
     with torch.device("meta"):
         model = Cbramod(CbramodConfig(), CONTRACT)
-    assert CbramodConfig().width(200) == 200
+    assert model.tokenizer.width == 200
     assert model.count_parameters() == 4_923_800 == nkfm.weights.load("cbramod-base").parameters
 
 

@@ -37,7 +37,7 @@ def test_features_equal_those_of_the_published_definition(port_golden):
 def test_the_published_size_has_the_stated_number_of_parameters():
     with torch.device("meta"):
         model = Labram(LabramConfig(), CONTRACT)
-    assert LabramConfig().transformer(200).width == 200
+    assert model.tokenizer.width == 200
     assert model.count_parameters() == 5_819_936 == nkfm.weights.load("labram-base").parameters  # 5.8 M in the paper
 
 

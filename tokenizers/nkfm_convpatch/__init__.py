@@ -1,0 +1,1 @@
+"""Patches of a channel through a few convolutions."""
