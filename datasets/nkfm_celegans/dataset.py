@@ -126,7 +126,14 @@ def connectomes(names: Sequence[str] = ()) -> Dataset:
 
     def open_row(row: int) -> Recording:
         about = ANNOTATIONS[chosen[row]]
-        info = Info(source=chosen[row], subject=chosen[row], session="1", licence="MIT", citation=about.citation)
+        info = Info(
+            source=chosen[row],
+            subject=chosen[row],
+            session="1",
+            licence="MIT",
+            citation=about.citation,
+            facts={"provenance": "files of the package cect, kept as a table of edges"},
+        )
         return Recording(signals={"connectome": connectome(chosen[row])}, info=info)
 
     return Dataset(

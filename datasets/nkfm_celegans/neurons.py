@@ -54,7 +54,7 @@ def canonical_neurons() -> tuple[str, ...]:
     Examples
     --------
     >>> canonical_neurons()[18:23]
-    ('AINL', 'AINR', 'AIYL', 'AIYR', 'AIZL')
+    ('AIYL', 'AIYR', 'AIZL', 'AIZR', 'ALA')
     """
     return tuple(row["label"] for row in neuron_table() if row["slot"])
 

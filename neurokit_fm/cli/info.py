@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,11 @@ def _offer(kind: str, entry: Entry) -> dict[str, Any]:
     if kind not in LOADED_KINDS:
         return facts
     value = KINDS[kind].load(entry.name)
-    value = value() if kind == "datasets" else value
+    if kind == "datasets":
+        needed = [name for name, p in inspect.signature(value).parameters.items() if p.default is p.empty]
+        if needed:  # it opens files of the user's own
+            return facts | {"takes": ", ".join(needed), "about": inspect.getdoc(value)}
+        value = value()
     if kind == "datasets" and len(value):
         facts |= {"recordings": len(value), "table": ", ".join(value.table[0])}
         try:

@@ -135,6 +135,9 @@ def test_a_dataset_shows_licence_citation_and_size(monkeypatch: pytest.MonkeyPat
 def test_every_dataset_says_where_it_comes_from_and_on_what_terms(name: str) -> None:
     (found,) = json.loads(run(name, "--json"))
     assert found["licence"]
-    assert found["citation"]
-    assert found["provenance"]
     assert found["summary"] == KINDS["datasets"][name].summary
+    if "takes" in found:  # files of the user's own
+        assert "Parameters" in found["about"]
+        return
+    assert found["citation"]
+    assert found.get("provenance") or "download" in found["not here"]
