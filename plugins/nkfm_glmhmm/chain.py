@@ -243,5 +243,4 @@ def _combine(
         xi[1:] = alpha.T[:-1, :, None] * matrices * scaled.T[:, None, :]
     xi_sum = xi.sum(axis=0) if xi is not None else transitions * (alpha[:, :-1] @ scaled.T)
     log_total = np.log((predicted * weight).sum(axis=0)) + top  # (M,)
-    gamma, filtered = np.ascontiguousarray(gamma.T), np.ascontiguousarray(alpha.T)  # (M, S)
-    return Posterior(gamma, filtered, xi_sum, xi, np.add.reduceat(log_total, firsts))
+    return Posterior(gamma.T, alpha.T, xi_sum, xi, np.add.reduceat(log_total, firsts))

@@ -6,6 +6,7 @@ memory costs as much as a transcendental function.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -17,7 +18,7 @@ LOWEST, HIGHEST = -500.0, 300.0
 """Predictors are held within these, where a mean is still a float64 above 0; a likelihood is flat beyond."""
 
 EASY = (-16.0, 600.0)
-"""Predictors for which log(1 + exp(eta)) may be computed as it stands: 1e-9 relative, at worst."""
+"""Predictors for which log(1 + exp(eta)) may be computed as it stands: 1e-9 relative, at worst, at the lower end."""
 
 SIGMOID_FLOOR = 1e-8
 """Least rate of the sigmoid link, counts a bin (arXiv:2310.15263, published code)."""
@@ -48,9 +49,8 @@ class Softplus(Link):
 
     def mean(self, eta: Tensor, out: Tensor) -> Tensor:
         """Mean, into `out`."""
-        low, high = eta.aminmax()
         torch.exp(eta, out=out).add_(1).log_()
-        if low < EASY[0] or high > EASY[1]:  # few, and each would cancel or overflow
+        if float(eta.amin()) < EASY[0] or not math.isfinite(float(out.sum())):  # few, and each cancels or overflows
             hard = (eta < EASY[0]) | (eta > EASY[1])
             there = eta[hard].clamp(LOWEST)
             out[hard] = there.abs().neg().exp().log1p() + there.clamp(min=0)
@@ -59,7 +59,7 @@ class Softplus(Link):
     def slope(self, mean: Tensor) -> Tensor:
         """1 - exp(-mean)."""
         slope = torch.neg(mean).exp_().neg_().add_(1)
-        if float(mean.min()) < 1e-7:  # few, and each would cancel
+        if float(mean.amin()) < 1e-7:  # few, and each would cancel
             tiny = mean < 1e-7
             slope[tiny] = -torch.expm1(-mean[tiny])
         return slope

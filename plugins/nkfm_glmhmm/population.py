@@ -86,7 +86,7 @@ class Population:
         out = self.totals + self.constant
         if self.unseen is not None:
             out[:, self.unseen] = 0
-        return np.ascontiguousarray(out.T.numpy())
+        return out.T.numpy()
 
     def log_prior(self) -> float:
         """Log prior of weights and intercepts, up to a constant."""
