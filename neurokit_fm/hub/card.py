@@ -91,7 +91,7 @@ def _metadata(
     start = training.get("init")
     base = None
     if start in weights:
-        base = weights.load(str(start)).repo
+        base = getattr(weights.load(str(start)), "repo", None)  # weights that come with a plugin are on no Hub page
     elif start and start.count("/") == 1 and not Path(start).exists():
         base = start.partition("@")[0]
     results = [

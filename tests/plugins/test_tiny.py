@@ -69,3 +69,12 @@ def test_it_fills_in_what_people_it_never_saw_would_show(tiny: Model, eeg: list[
         grid = Grid.of(tiny.reconstruct(batch, generator=torch.Generator().manual_seed(0)))
     plain = {name: grid.error(filled) for name, filled in plain_predictions(grid).items()}
     assert grid.error() < 0.8 * plain["zero"]
+
+
+def test_it_is_fine_tuned_saved_and_loaded_again(tmp_path):
+    train = nkfm.split(nkfm.datasets.load("finger-movements-repaired")(), by="given")[0]
+    tuned = nkfm.finetune(nkfm.load_model("nkfm-tiny"), train, "head", settings={"epochs": 1}, seed=0)
+    tuned.save_pretrained(tmp_path, training={"init": "nkfm-tiny"})
+    again = nkfm.load_model(tmp_path)
+    assert again.head.config == tuned.head.config
+    assert "base_model" not in (tmp_path / "README.md").read_text(encoding="utf8")
