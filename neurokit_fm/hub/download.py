@@ -129,7 +129,7 @@ def explain(err: Exception, what: str, page: str) -> NoReturn:
     elif isinstance(err, LocalEntryNotFoundError):
         words = f"{what} is not in the local cache and {constants.ENDPOINT} cannot be reached ({cause}); connect once, or give a folder"
     else:
-        words = f"{what}: download failed ({type(err).__name__}: {err}); try again, finished files are kept"
+        words = f"{what}: the exchange with {constants.ENDPOINT} failed ({type(err).__name__}: {err}); try again, finished files are kept"
     raise WeightsError(words) from err
 
 
