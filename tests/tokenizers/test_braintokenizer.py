@@ -428,7 +428,7 @@ def test_a_contract_says_what_a_recording_without_either_lacks():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("name", "sensors"), [("eeg/eeglab_data.set", 30), ("meg/kit/test.sqd", 157)])
+@pytest.mark.parametrize(("name", "sensors"), [("data/eeg/eeglab_data.set", 30), ("data/meg/kit/test.sqd", 157)])
 def test_real_recordings_are_tokenized(shared, name, sensors):
     made = tokenize(tiny(), nkfm.read(shared / name))
     assert len(made.channels) == sensors
