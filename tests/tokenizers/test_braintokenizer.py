@@ -26,7 +26,7 @@ from nkfm_braintokenizer.catalogue import RELEASED
 from nkfm_braintokenizer.codes import Codes, decode, tokenize
 from nkfm_braintokenizer.config import CONTRACT, BrainTokenizerConfig
 from nkfm_braintokenizer.convert import example_reference, from_braindecode, from_reference, to_reference
-from nkfm_braintokenizer.losses import reconstruction_losses, target_of, total_of
+from nkfm_braintokenizer.losses import balance, reconstruction_losses, target_of, total_of
 from nkfm_braintokenizer.model import BrainTokenizerModel
 from nkfm_braintokenizer.sensors import normalise_positions, normalise_signal, sensor_inputs
 from nkfm_braintokenizer.tokenizer import BrainTokenizer, SensorEncoder
@@ -321,6 +321,39 @@ def test_training_hides_a_quarter_of_the_sensors_and_needs_two():
         model.loss(nkfm.Batch(streams={"s": stream_of(alone)}))
 
 
+def test_a_phase_that_says_nothing_is_better_than_a_wrong_one():
+    torch.manual_seed(0)
+    target, wrong = target_of(torch.randn(2, 256, 512))
+    still = torch.zeros(256, 512).index_fill_(1, torch.tensor([0]), 1.0)  # all of its phases are 0
+    phase = {name: float(reconstruction_losses(x, target)["phase"]) for name, x in (("still", still), ("wrong", wrong))}
+    assert phase["still"] == pytest.approx(torch.pi / 2, abs=0.02)
+    assert phase["wrong"] == pytest.approx(2 * torch.pi / 3, abs=0.02)
+
+
+def test_types_of_sensors_can_have_equal_parts_in_the_loss():
+    kind = torch.tensor([[0, 0, 2, 2, 2, 2, 2, 2], [0, 0, 0, 0, 2, 2, -1, -1]])
+    real = (kind >= 0)[..., None].expand(-1, -1, 3)
+    weight = balance(real, kind)
+    assert [float(weight[kind == number].sum()) for number in (-1, 0, 2)] == pytest.approx([0, 1, 1])
+    batch = nkfm.Batch(streams={"s": stream_of(both(eeg=4, meg=12))})
+    made = tiny(balanced=True).reconstruct(batch, hide=True)
+    each = made.correlation()
+    equal = sum(float(each[made.kind == number].mean().detach()) for number in (0, 2)) / 2
+    assert float(tiny(balanced=True).loss(batch).parts["pcc"].detach()) == pytest.approx(equal, abs=1e-6)
+    assert float(tiny().loss(batch).parts["pcc"].detach()) == pytest.approx(float(each.mean().detach()), abs=1e-6)
+
+
+@pytest.mark.parametrize(("start", "alike"), [("published", True), ("unit", False)])
+def test_latent_sources_depend_on_the_signal_from_the_start_if_asked_to(start, alike):
+    torch.manual_seed(0)
+    config = BrainTokenizerConfig(filters=4, width=32, latents=4, start=start)
+    tokenizer = BrainTokenizer(config, width=32, sfreq=256.0)
+    ready = tokenizer.prepare(stream_of(both()))
+    latents = tokenizer.encode_windows(tokenizer.windows(ready.x), tokenizer.sensors(ready.pos, ready.kind))
+    unit = torch.nn.functional.normalize(latents, dim=-1)  # (B, K, n, S, D)
+    assert (float(unit.mean((0, 2, 3)).norm(dim=-1).mean().detach()) > 0.99) is alike
+
+
 def test_axial_gradiometers_and_joined_frames_reach_the_model():
     _, series = CONTRACT.apply(both()).series("eeg+meg")
     assert series.channels.frame == "native"
@@ -428,7 +461,7 @@ def test_a_contract_says_what_a_recording_without_either_lacks():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("name", "sensors"), [("eeg/eeglab_data.set", 30), ("meg/kit/test.sqd", 157)])
+@pytest.mark.parametrize(("name", "sensors"), [("data/eeg/eeglab_data.set", 30), ("data/meg/kit/test.sqd", 157)])
 def test_real_recordings_are_tokenized(shared, name, sensors):
     made = tokenize(tiny(), nkfm.read(shared / name))
     assert len(made.channels) == sensors

@@ -39,7 +39,14 @@ class BrainTokenizerConfig:
     codebook : QuantizerConfig
     start : {"published", "unit"}
         Initial weights: as published (linear maps of 0.02), with which latent sources hardly depend on the signal at first;
-        or linear maps and convolutions that keep the size of what they take and have no offset.
+        or linear maps and convolutions that keep the size of what they take and have no offset, and sensors' vectors that
+        differ by type and place from the start.
+    phase : float
+        Weight of the error of phases in training, 0.5 as published. Phases are not wrapped, so a reconstruction of phase 0
+        everywhere, which is one that depends on nothing, has a smaller error (pi / 2 on average) than one of random phase
+        (2 pi / 3): before anything is learned the term draws all codes together. Small models do not recover; give 0.
+    balanced : bool
+        Whether each sensor type has the same part in the loss, or, as published, each sensor.
     lonely : {"error", "absolute"}
         A sensor that is the only one of its type has neither an average reference nor a scale of positions. Refuse it, or
         take it as it is: not re-referenced, its place in units of `ABSOLUTE_M`.
@@ -61,6 +68,8 @@ class BrainTokenizerConfig:
         default_factory=lambda: QuantizerConfig(size=512, width=256, levels=4, gradient="rotation")
     )
     start: Literal["published", "unit"] = "published"
+    phase: float = 0.5
+    balanced: bool = False
     lonely: Literal["error", "absolute"] = "error"
     grad_positions: Literal["normalised", "metres"] = "normalised"
 

@@ -25,7 +25,8 @@ def reconstruction_losses(reconstruction: Tensor, target: Tensor, real: Tensor |
     Parameters
     ----------
     reconstruction, target : Tensor, shape (..., L)
-    real : Tensor, shape (...), bool, optional
+    real : Tensor, shape (...), bool or float, optional
+        Weights of the windows; those of 0 do not count.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def reconstruction_losses(reconstruction: Tensor, target: Tensor, real: Tensor |
     """
     reconstruction, target = reconstruction.float(), target.float()
     weight = torch.ones_like(target[..., 0]) if real is None else real.to(target.dtype)
-    weight = weight / weight.sum().clamp(min=1)
+    weight = weight / weight.sum().clamp(min=1e-9)
 
     def mean(x: Tensor) -> Tensor:
         return (x.mean(-1) * weight).sum()
@@ -54,6 +55,15 @@ def reconstruction_losses(reconstruction: Tensor, target: Tensor, real: Tensor |
     }
 
 
-def total_of(parts: dict[str, Tensor], commitment: Tensor) -> Tensor:
-    """Sum the parts up as published: time + exp(-pcc) + commitment + amplitude + phase / 2."""
-    return parts["time"] + torch.exp(-parts["pcc"]) + commitment + parts["amplitude"] + 0.5 * parts["phase"]
+def total_of(parts: dict[str, Tensor], commitment: Tensor, phase: float = 0.5) -> Tensor:
+    """Sum the parts up: time + exp(-pcc) + commitment + amplitude + phase, the last with a weight (published: 1 / 2)."""
+    return parts["time"] + torch.exp(-parts["pcc"]) + commitment + parts["amplitude"] + phase * parts["phase"]
+
+
+def balance(real: Tensor, kind: Tensor) -> Tensor:
+    """Weights of windows (B, C, n) such that the sensor types (B, C) that a batch has count the same."""
+    weight = torch.zeros(real.shape, device=real.device)
+    for number in range(3):
+        mine = real & (kind == number)[..., None]
+        weight = weight + mine / mine.sum().clamp(min=1)
+    return weight

@@ -13,7 +13,7 @@ from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.errors import DataError
 from neurokit_fm.nn.quantize import Quantized, code_use
 from nkfm_braintokenizer.config import CONTRACT, BrainTokenizerConfig
-from nkfm_braintokenizer.losses import correlation, reconstruction_losses, target_of, total_of
+from nkfm_braintokenizer.losses import balance, correlation, reconstruction_losses, target_of, total_of
 from nkfm_braintokenizer.tokenizer import BrainTokenizer, Prepared
 
 HIDDEN = 0.25
@@ -129,8 +129,9 @@ class BrainTokenizerModel(Model):
         Parts: ``time, pcc, amplitude, phase, commitment``, and to look at, ``perplexity`` of the first level's codes.
         """
         made = self.reconstruct(batch, hide=True, learn=self.training, generator=generator)
-        parts = reconstruction_losses(made.made, made.target, made.real)
-        total = total_of(parts, made.quantized.commitment)
+        weight = balance(made.real, made.kind) if self.config.balanced else made.real
+        parts = reconstruction_losses(made.made, made.target, weight)
+        total = total_of(parts, made.quantized.commitment, self.config.phase)
         use = code_use(made.quantized.codes, self.config.codebook.size)[1][0]
         shown = {"commitment": made.quantized.commitment, "perplexity": use}
         return Loss(total, {**parts, **shown})

@@ -62,22 +62,27 @@ def codes_report(
     first: Reconstruction | None = None
     model.eval()
     with torch.inference_mode():
-        for start, stop in chosen:
+        for number, (start, stop) in enumerate(chosen):
             batch = batch_of(model, series, start, stop)
             plain = model.reconstruct(batch)
             first = first or plain
-            some = model.reconstruct(batch, hide=True) if len(series.channels) > 1 else plain
+            others = torch.Generator().manual_seed(number)  # that are hidden: not the same each time
+            some = model.reconstruct(batch, hide=True, generator=others) if len(series.channels) > 1 else plain
             for label, value in {**correlations(some), **correlations(plain)}.items():
                 sums.setdefault(label, []).append(value)
     assert first is not None
     mean = {
-        label: float(np.mean([r for _, r in sums[label]]))
+        label: float(np.average([r for _, r in sums[label]], weights=[n for n, _ in sums[label]]))
         for label in sorted(sums, key=lambda name: ("," in name, name))
     }
     table = Table(
         header=["sensors", "how many", "mean correlation"],
-        rows=[[label, sums[label][0][0], mean[label]] for label in mean],
-        caption=f"Windows of {model.config.window / model.tokenizer.sfreq:g} s in {len(chosen)} segments.",
+        rows=[
+            [label, sum(n for n, _ in sums[label]) if "," in label else sums[label][0][0], mean[label]]
+            for label in mean
+        ],
+        caption=f"Windows of {model.config.window / model.tokenizer.sfreq:g} s in {_count(len(chosen), 'segment')}. Other "
+        "sensors are hidden in each segment; all are counted.",
     )
     share, perplexity = use_of(codes)
     sections = [
@@ -106,7 +111,7 @@ def codes_report(
             ],
         ),
     ]
-    size = f"{len(codes.values)} windows of {len(series.channels)} sensors as {codes.values.size:,} codes"
+    size = f"{_count(len(codes.values), 'window')} of {len(series.channels)} sensors as {codes.values.size:,} codes"
     used = ", ".join(
         f"{100 * part:.0f} % (perplexity {spread:.0f})" for part, spread in zip(share, perplexity, strict=True)
     )
@@ -162,3 +167,7 @@ def code_counts(codes: Codes) -> Figure:
         axis.set_xlim(0, codes.size - 1)
     axes[0, 0].set_ylabel("share of tokens")
     return figure
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -169,6 +169,12 @@ class BrainTokenizer(Tokenizer):
             if start == "unit" and isinstance(module, NormedConv | nn.LSTM):
                 for name, parameter in module.named_parameters():
                     parameter.mul_(0 if name.startswith("bias") else 2 if name == "weight_g" else 1)
+        if start == "unit":
+            self.spread.kv.weight.mul_(self.config.width**0.5)  # what comes in has length 1, not entries of size 1
+            first: Any = self.sensors.place[0]
+            first.weight.mul_(3)  # places have coordinates of about 1/3
+            nn.init.normal_(first.bias)  # or opposite places are told apart by sign only
+            nn.init.normal_(self.sensors.kind.weight)  # an electrode is no coil in the same place
 
     # Streams
 
