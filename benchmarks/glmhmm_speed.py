@@ -1,9 +1,10 @@
 """CPU time of one EM iteration of the switching GLM beside other packages, from the same start on the same problem.
 
-    python benchmarks/glmhmm_speed.py --peers PYTHON [--ssm FOLDER] [--neurons 20 100] [--scaling]
+    python benchmarks/glmhmm_speed.py --peers PYTHON [--ssm FOLDER] [--published FOLDER] [--neurons 20 100] [--scaling]
 
 PYTHON is an interpreter in which dynamax, hmmlearn, nemos (>= 0.2.9) and, for ssm, autograd are installed; FOLDER holds a
-built checkout of github.com/lindermanlab/ssm. A package that cannot be imported is left out, and said so.
+built checkout of github.com/lindermanlab/ssm, and the folder `hmmglm` of github.com/JerrySoybean/onehot-hmmglm, whose
+basis code takes 50 Adam steps a trial. A package that cannot be imported is left out, and said so.
 
 Problem: a softplus-Poisson network, 20 trials of 1000 bins, 3 states, one exponential basis over 10 lags (F = N + 1), no
 prior on the weights. Every package starts from the same weights and transitions and runs in a process of its own, with one
@@ -242,7 +243,35 @@ def run_nemos(p, n):
     return [(time.process_time() - begin) / n] * n, None, None, None, None
 
 
-WORKERS = {"ours": run_ours, "ssm": run_ssm, "dynamax": run_dynamax, "nemos": run_nemos}
+def run_published(p, n):
+    import torch
+    from hmmglm.deprecated import distributions, model, nonlinearities
+
+    torch.set_num_threads(1)
+    states, neurons = p["w0"].shape[:2]
+    x, design = torch.from_numpy(p["x"]).float(), torch.from_numpy(p["design"]).float()
+    poisson, softplus = distributions.Poisson(), nonlinearities.Softplus()
+    net = model.NaiveHMMGLM(states, neurons, torch.ones(LAGS), poisson, softplus)
+    net._bias = torch.nn.Parameter(torch.from_numpy(p["b0"]).float())  # one intercept a state, as in the problem
+    net._weight.data = torch.from_numpy(p["w0"]).float()
+    net.transition_matrix.data = torch.from_numpy(p["a0"]).float()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+
+    def step():
+        for counts, history in zip(x, design, strict=True):
+            gamma, xi = net.forward_backward(counts, history, algorithm="logsumexp")
+            for _ in range(50):
+                loss = -net.m_step(counts, history, gamma, xi)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    spent = timed(step, n)
+    w, b, a = (t.detach().double().numpy() for t in (net.weight, net.bias, net.transition_matrix))
+    return spent, w, b, a, np.full(states, 1 / states)
+
+
+WORKERS = {"ours": run_ours, "ssm": run_ssm, "dynamax": run_dynamax, "nemos": run_nemos, "published": run_published}
 
 
 def recursion(p, interpreter):
@@ -281,12 +310,18 @@ for size in (1000, 20000):
         print(f"  {name:12s} ours {mine:6.2f}   hmmlearn {float(other) if other != '-' else np.nan:6.2f}")
 
 
-def call(name, path, n, out, interpreter, ssm):
+def call(name, path, n, out, interpreter, folders):
     env = dict(os.environ)
-    env["PYTHONPATH"] = (
-        os.pathsep.join([ssm, env.get("PYTHONPATH", "")]) if name == "ssm" else env.get("PYTHONPATH", "")
-    )
-    line = [interpreter if name != "ours" else sys.executable, __file__, "--worker", name, str(path), str(n), str(out)]
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [folders.get(name), env.get("PYTHONPATH")]))
+    line = [
+        sys.executable if name in ("ours", "published") else interpreter,
+        __file__,
+        "--worker",
+        name,
+        str(path),
+        str(n),
+        str(out),
+    ]
     return subprocess.run(line, capture_output=True, text=True, env=env, check=False)
 
 
@@ -299,12 +334,19 @@ def compare(neurons, arguments, folder):
         f"\nN = {neurons}, M = {TRIALS * BINS}, S = 3, F = {neurons + 1}; true parameters {truth:.4f} nats/bin",
         flush=True,
     )
-    iterations = {"ours": 20, "ssm": 8 if neurons < 50 else 3, "dynamax": 20 if neurons < 50 else 6, "nemos": 10}
+    iterations = {
+        "ours": 20,
+        "ssm": 8 if neurons < 50 else 3,
+        "dynamax": 20 if neurons < 50 else 6,
+        "nemos": 10,
+        "published": 5 if neurons < 50 else 2,
+    }
+    folders = {"ssm": arguments.ssm, "published": arguments.published}
     seconds, ends = {}, {}
     for _ in range(arguments.rounds):
         for name in arguments.packages:
             out = folder / f"{name}.npz"
-            done = call(name, path, iterations[name], out, arguments.peers, arguments.ssm)
+            done = call(name, path, iterations[name], out, arguments.peers, folders)
             if done.returncode:
                 ends[name] = done.stderr.strip().splitlines()[-1][:100] if done.stderr.strip() else "failed"
                 continue
@@ -344,6 +386,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--ssm", default="")
+    parser.add_argument("--published", default="")
     parser.add_argument("--neurons", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--packages", nargs="+", default=list(WORKERS))
