@@ -160,8 +160,8 @@ def caps_once(model: Any, task: str, seed: int) -> dict[str, float]:
     found = {}
     for name, make in ways.items():
         x, x_test, head = make()
-        predicted, _ = fit_predict(head, x, train.y, train.groups, x_test, 0)
-        found[name] = balanced(test.y, predicted)
+        said, _ = fit_predict(head, x, train.y, train.groups, x_test, 0)
+        found[name] = balanced(test.y, np.array(said.names)[said.decision.argmax(1)])
     return found
 
 
