@@ -163,11 +163,15 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
                             for o in mine
                         ],
                         marked=[i for i, one in enumerate(mine) if one.p_best >= 0.05],
-                        caption="Bold: not distinguishable from the best.",
+                        caption="Bold: not distinguishable from the best."
+                        + (" What others published is not compared." if hollow else ""),
                     )
                 ],
             )
         )
+    if sources := _sources(rows):
+        header = ("task", "method", "source")
+        sections.append(Section(title="Published figures", tables=[Table(header=header, rows=sources)]))
     problems = [(r["titles"]["task"], r["titles"]["model"], r["titles"]["method"], r["problem"])
                 for r in rows if r["status"] != "done"]  # fmt: skip
     if problems:
@@ -210,6 +214,7 @@ def to_markdown(found: Sequence[Standing], rows: Sequence[dict[str, Any]], about
     ]
     if any(not one.seeds for one in found):
         notes.append("published: accuracy that others report, not run here and not compared; Wilson interval.")
+        notes += [f"- published, {task}: {method}: {source}" for task, method, source in _sources(rows)]
     lost: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] != "done":
@@ -219,6 +224,12 @@ def to_markdown(found: Sequence[Standing], rows: Sequence[dict[str, Any]], about
     notes += [f"- {text} ({len(some)} cells)" for text, some in lost.items()]
     notes += list(dict.fromkeys(f"- WARNING {r['titles']['task']}: {w}" for r in rows for w in r.get("warnings", ())))
     return "\n".join([*([about, ""] if about else []), *lines, "", *(notes if tasks else notes[1:])])
+
+
+def _sources(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Task, method and source of every figure that others report."""
+    said = [(row["titles"]["task"], one["method"], one["source"]) for row in rows for one in row.get("published", ())]
+    return list(dict.fromkeys(said))
 
 
 def _value(outcome: Outcome) -> float:

@@ -138,14 +138,14 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
                 figure=forest(
                     *map(list, zip(*shown, strict=True)),
                     chance=every[0].chance,
-                    label=f"{metric} on {n_test} test trials, with 95 % bootstrap interval{beside}",
+                    label=f"{metric} on {n_test} test trials, with 95 % interval",
                     marked=mine,
                     hollow=range(len(every), len(shown)),
                 ),
                 alt=f"{metric.capitalize()} of each method: "
                 + ", ".join(f"{name} {value:.2f}" for name, value, *_ in shown),
-                caption=f"Blue: models; grey: plain methods on the same trials{beside}. Where an interval reaches the chance "
-                "level, the score may be luck.",
+                caption=f"Blue: models; grey: plain methods on the same trials; bootstrap intervals{beside}. Where an interval "
+                "reaches the chance level, the score may be luck.",
             )
         ],
         tables=[
