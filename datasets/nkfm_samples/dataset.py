@@ -56,8 +56,11 @@ FINGER_MOVEMENTS: tuple[tuple[str, float, str], ...] = (
     ("1-NN, dependent DTW", 0.53, f"{BAKE_OFF}; {ARCHIVE.format(file='1NN-DTW-D')}"),
     ("TapNet", 0.47, f"{BAKE_OFF}; {ARCHIVE.format(file='TapNet')}"),
 )
-"""Accuracies on the 100 test trials, highest first. Fold 0 of the archive's results is the given split; the tables of both
-papers hold means over 30 other divisions. Figures of the BCI competition are of the undamaged originals and left out."""
+"""Accuracies on the 100 test trials, highest first; one that is no whole number of trials is a mean over runs.
+
+Fold 0 of the archive's results is the given split, the other folds are resampled. Figures of the BCI competition are of the
+undamaged originals and left out.
+"""
 
 
 def eeglab_attention() -> Dataset:

@@ -170,8 +170,8 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
             )
         )
     if sources := _sources(rows):
-        header = ("task", "method", "source")
-        sections.append(Section(title="Published figures", tables=[Table(header=header, rows=sources)]))
+        table_of = Table(header=("task", "method", "source"), rows=sources)
+        sections.append(Section(title="Published figures", tables=[table_of]))
     problems = [(r["titles"]["task"], r["titles"]["model"], r["titles"]["method"], r["problem"])
                 for r in rows if r["status"] != "done"]  # fmt: skip
     if problems:
