@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from neurokit_fm.data.published import PublishedScore
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.errors import DataError
 
@@ -28,6 +29,8 @@ class Dataset:
         With `label_of`: column of the events that holds what is to be predicted of each trial, in place of its class name.
         Without: column of `table` that holds what is to be predicted of each whole recording. A text is a class, a number
         a quantity, a list of texts are labels that occur together.
+    published : sequence of PublishedScore
+        What others report for the given split of exactly these data; shown beside what is measured here.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Dataset:
     summary: str = ""
     label_of: Mapping[str, str] | None = None
     target: str = ""
+    published: Sequence[PublishedScore] = ()
 
     def __post_init__(self) -> None:
         if not self.licence or not self.citation:
@@ -55,6 +59,6 @@ class Dataset:
         return (self.open(row) for row in range(len(self)))
 
     def take(self, rows: Sequence[int]) -> Dataset:
-        """Return the dataset of some rows."""
+        """Return the dataset of some rows; what others report was measured on all of them and is left out."""
         rows, source = list(rows), self.open
-        return replace(self, table=[self.table[row] for row in rows], open=lambda i: source(rows[i]))
+        return replace(self, table=[self.table[row] for row in rows], open=lambda i: source(rows[i]), published=())

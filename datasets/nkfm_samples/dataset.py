@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neurokit_fm import Dataset, Recording, TimeSeries
+from neurokit_fm.data.published import PublishedScore
 from neurokit_fm.data.store import open_recording
 
 DATA = Path(__file__).with_name("data")
@@ -33,6 +34,34 @@ CITATIONS = {
     "datasets, with applications to neuroscience, eLife 8:e38471, doi 10.7554/eLife.38471",
 }
 
+BAKE_OFF = "Ruiz et al. (2021), doi 10.1007/s10618-020-00727-3"
+HIVE_COTE = "Middlehurst et al. (2021), doi 10.1007/s10994-021-06057-9"
+ARCHIVE = "github.com/time-series-machine-learning/tsml-eval, results/classification/Multivariate, {file}_accuracy.csv, fold 0"
+SIGNATURES = "Toth, Oberhauser & Szabo (2023), arXiv:2311.12214; table in the README of github.com/tgcsaba/ksig"
+TRIPLETS = (
+    "Franceschi, Dieuleveut & Jaggi (2019), arXiv:1901.10738; results_uea.csv of "
+    "github.com/White-Link/UnsupervisedScalableRepresentationLearningTimeSeries"
+)
+
+FINGER_MOVEMENTS: tuple[tuple[str, float, str], ...] = (
+    ("signature kernel, SVM", 0.64, SIGNATURES),
+    ("random Fourier signature features, SVM", 0.624, SIGNATURES),
+    ("DrCIF", 0.60, f"{HIVE_COTE}; {ARCHIVE.format(file='DrCIF')}"),
+    ("ResNet", 0.57, f"{BAKE_OFF}; {ARCHIVE.format(file='ResNet')}"),
+    ("InceptionTime", 0.56, f"{BAKE_OFF}; {ARCHIVE.format(file='InceptionT')}"),
+    ("WEASEL+MUSE", 0.55, f"{BAKE_OFF}; {ARCHIVE.format(file='MUSE')}"),
+    ("ROCKET", 0.54, f"{BAKE_OFF}; {ARCHIVE.format(file='ROCKET')}"),
+    ("causal CNN with triplet loss, SVM", 0.54, TRIPLETS),
+    ("HIVE-COTE 2", 0.53, f"{HIVE_COTE}; {ARCHIVE.format(file='HC2')}"),
+    ("1-NN, dependent DTW", 0.53, f"{BAKE_OFF}; {ARCHIVE.format(file='1NN-DTW-D')}"),
+    ("TapNet", 0.47, f"{BAKE_OFF}; {ARCHIVE.format(file='TapNet')}"),
+)
+"""Accuracies on the 100 test trials, highest first; one that is no whole number of trials is a mean over runs.
+
+Fold 0 of the archive's results is the given split, the other folds are resampled. Figures of the BCI competition are of the
+undamaged originals and left out.
+"""
+
 
 def eeglab_attention() -> Dataset:
     """EEGLAB's tutorial recording: visual attention, events ``square`` (80 stimuli) and ``rt`` (74 button presses).
@@ -51,12 +80,16 @@ def finger_movements() -> Dataset:
     ``left`` or ``right``, at its first sample. Positions are not stored: look the names up in a template.
 
     **The published file is damaged**, and this is that file: its rows are no electrodes, see `finger_movements_repaired`.
-    Use it to compare with numbers that others published, not where places matter.
+    Use it to compare with numbers that others published (`Dataset.published`), not where places matter.
     """
     rows = {
         f"finger-movements-{part}": {"subject": "bci2-iv", "task": "typing", "part": part} for part in ("train", "test")
     }
-    return _dataset("finger-movements", rows, {"left": "left", "right": "right"})
+    published = [
+        PublishedScore(method=method, accuracy=accuracy, n_test=100, source=source)
+        for method, accuracy, source in FINGER_MOVEMENTS
+    ]
+    return replace(_dataset("finger-movements", rows, {"left": "left", "right": "right"}), published=published)
 
 
 def finger_movements_repaired() -> Dataset:
@@ -68,7 +101,9 @@ def finger_movements_repaired() -> Dataset:
     correlation (0.90 to 0.99) is one of its neighbours on the head; row by row, it is anywhere.
     """
     damaged = finger_movements()
-    return replace(damaged, name="finger-movements-repaired", open=lambda row: _in_order(damaged[row]))
+    return replace(
+        damaged, name="finger-movements-repaired", open=lambda row: _in_order(damaged[row]), published=()
+    )  # what others report is of the damaged rows
 
 
 def _in_order(recording: Recording) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,9 @@ class Standing:
     spread : float
         Standard deviation over seeds; 0 for one.
     seeds : int
+        0 for what others report, whose `model` is ``published``.
     p_best : float
-        Two-sided p of being different from the best of the task; 1 for the best itself.
+        Two-sided p of being different from the best of the task; 1 for the best itself, NaN for what others report.
     """
 
     task: str
@@ -53,7 +55,7 @@ class Standing:
 
 
 def standings(out: str | Path, rows: Sequence[dict[str, Any]]) -> list[Standing]:
-    """Put the seeds of each cell together and compare with the best of its task."""
+    """Put the seeds of each cell together and compare with the best of its task; after them, what others report."""
     done = [row for row in rows if row["status"] == "done"]
     found: list[Standing] = []
     for task in dict.fromkeys(row["titles"]["task"] for row in done):
@@ -75,6 +77,14 @@ def standings(out: str | Path, rows: Sequence[dict[str, Any]]) -> list[Standing]
                     seeds=len(some), p_best=1.0 if name == best else _differ(gains[name], gains[best]),
                 )
             )  # fmt: skip
+        said = [row["published"] for row in done if row["titles"]["task"] == task and row.get("published")]
+        found += [
+            Standing(
+                task=task, model="published", method=one["method"], metric="accuracy", value=one["accuracy"],
+                low=one["low"], high=one["high"], chance=found[-1].chance, spread=math.nan, seeds=0, p_best=math.nan,
+            )
+            for one in (said[0] if said else ())
+        ]  # fmt: skip
     return found
 
 
@@ -107,7 +117,9 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
     sections = []
     for task in dict.fromkeys(one.task for one in found):
         mine = sorted((one for one in found if one.task == task), key=lambda one: -one.value)
-        marked = [i for i, one in enumerate(mine) if one.model != "plain"]
+        marked = [i for i, one in enumerate(mine) if one.model not in ("plain", "published")]
+        hollow = [i for i, one in enumerate(mine) if one.model == "published"]
+        ours = next(one for one in mine if one.seeds)
         sections.append(
             Section(
                 title=task,
@@ -119,12 +131,14 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
                             [one.low for one in mine],
                             [one.high for one in mine],
                             chance=mine[0].chance,
-                            label=f"{mine[0].metric}, mean over {mine[0].seeds} seeds, with 95 % interval over groups",
+                            label=f"{ours.metric}, mean over {ours.seeds} seeds, with 95 % interval over groups",
                             marked=marked,
+                            hollow=hollow,
                         ),
                         alt=f"Scores on {task}: "
                         + ", ".join(f"{one.model} {one.method} {one.value:.2f}" for one in mine),
-                        caption="Blue: models; grey: plain methods on the same folds.",
+                        caption="Blue: models; grey: plain methods on the same folds."
+                        + (" Open diamonds: accuracy published by others, Wilson interval." if hollow else ""),
                     )
                 ],
                 tables=[
@@ -132,7 +146,7 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
                         header=(
                             "model",
                             "method",
-                            mine[0].metric,
+                            ours.metric,
                             "95 % interval",
                             "sd over seeds",
                             "p against the best",
@@ -143,17 +157,21 @@ def write_board(out: str | Path, rows: Sequence[dict[str, Any]], *, about: str =
                                 o.method,
                                 f"{o.value:.3f}",
                                 f"{o.low:.3f} to {o.high:.3f}",
-                                f"{o.spread:.3f}",
+                                f"{o.spread:.3f}" if o.seeds else "–",
                                 _p(o),
                             )
                             for o in mine
                         ],
                         marked=[i for i, one in enumerate(mine) if one.p_best >= 0.05],
-                        caption="Bold: not distinguishable from the best.",
+                        caption="Bold: not distinguishable from the best."
+                        + (" What others published is not compared." if hollow else ""),
                     )
                 ],
             )
         )
+    if sources := _sources(rows):
+        table_of = Table(header=("task", "method", "source"), rows=sources)
+        sections.append(Section(title="Published figures", tables=[table_of]))
     problems = [(r["titles"]["task"], r["titles"]["model"], r["titles"]["method"], r["problem"])
                 for r in rows if r["status"] != "done"]  # fmt: skip
     if problems:
@@ -194,6 +212,9 @@ def to_markdown(found: Sequence[Standing], rows: Sequence[dict[str, Any]], about
     notes = [
         f"Chance: {chances}. * not distinguishable from the best of the task at 5 %. Intervals: 95 %, over groups."
     ]
+    if any(not one.seeds for one in found):
+        notes.append("published: accuracy that others report, not run here and not compared; Wilson interval.")
+        notes += [f"- published, {task}: {method}: {source}" for task, method, source in _sources(rows)]
     lost: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] != "done":
@@ -203,6 +224,12 @@ def to_markdown(found: Sequence[Standing], rows: Sequence[dict[str, Any]], about
     notes += [f"- {text} ({len(some)} cells)" for text, some in lost.items()]
     notes += list(dict.fromkeys(f"- WARNING {r['titles']['task']}: {w}" for r in rows for w in r.get("warnings", ())))
     return "\n".join([*([about, ""] if about else []), *lines, "", *(notes if tasks else notes[1:])])
+
+
+def _sources(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Task, method and source of every figure that others report."""
+    said = [(row["titles"]["task"], one["method"], one["source"]) for row in rows for one in row.get("published", ())]
+    return list(dict.fromkeys(said))
 
 
 def _value(outcome: Outcome) -> float:
@@ -232,4 +259,4 @@ def _differ(a: Array, b: Array) -> float:
 
 
 def _p(one: Standing) -> str:
-    return "best" if one.p_best == 1.0 else f"{one.p_best:.3f}"
+    return "best" if one.p_best == 1.0 else f"{one.p_best:.3f}" if one.seeds else "–"

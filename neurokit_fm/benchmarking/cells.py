@@ -195,16 +195,17 @@ def _measure(recipe: BenchRecipe, cells: Sequence[Cell], verdict: dict[str, Any]
                 if cell.model is not None and model is None:
                     model = load_model(cell.model.ref, device=recipe.device)
                 method = _method(recipe, cell, model, shared)
-                (score,) = evaluate(
+                report = evaluate(
                     [method], dataset, cell.task.protocol, modality=cell.task.modality, seed=cell.seed, check=False
-                ).scores
+                )
             except NkfmError as err:
                 row |= {"status": "failed", "problem": str(err)}
             else:
                 weights = "" if model is None or model.load_report is None else model.load_report.sha256
-                row |= {"score": score.to_dict(), "weights": weights, "recordings": len(dataset)}
+                row |= {"score": report.scores[0].to_dict(), "weights": weights, "recordings": len(dataset)}
                 row |= {"licence": dataset.licence, "citation": dataset.citation}
-                _keep(out / OUTCOMES / f"{cell.key()}.npz", score.outcome)
+                row |= {"published": report.to_dict()["published"]}
+                _keep(out / OUTCOMES / f"{cell.key()}.npz", report.scores[0].outcome)
         row["seconds"] = round(time.perf_counter() - started, 2)
         with atomic_path(out / ROWS / f"{cell.key()}.json") as temporary:
             temporary.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")

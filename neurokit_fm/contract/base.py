@@ -53,8 +53,16 @@ class Contract(ABC):
         """Return the recording in model units; the steps done are added to its `info.steps`."""
 
     @abstractmethod
+    def plan(self, recording: Recording) -> list[str]:
+        """Say what `apply` will do to a recording that fits, in order, in words."""
+
     def explain(self, recording: Recording) -> str:
-        """Say what `apply` will do to this recording, in order, one step a line."""
+        """Say what `apply` will do to this recording, in order, one step a line; or what stands in the way."""
+        try:
+            self.require(recording)
+        except ContractError as err:
+            return str(err)
+        return "\n".join([f"{recording.title}:", *(f"  {i}. {step}" for i, step in enumerate(self.plan(recording), 1))])
 
     def require(self, recording: Recording) -> None:
         """Raise every problem of `check` at once.

@@ -10,7 +10,7 @@ import numpy as np
 from neurokit_fm.contract.base import Contract, Problem
 from neurokit_fm.data.points import PointProcess
 from neurokit_fm.data.recording import Recording
-from neurokit_fm.errors import ConfigError, ContractError
+from neurokit_fm.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,6 @@ class PointsContract(Contract):
         info = replace(recording.info, steps=(*recording.info.steps, step))
         return replace(recording, signals={name: chosen}, info=info)
 
-    def explain(self, recording: Recording) -> str:
-        """Say which sources will be used, and what stands in the way."""
-        try:
-            ready = self.apply(recording)
-        except ContractError as err:
-            return str(err)
-        return f"{recording.title}:\n  1. {ready.info.steps[-1]}\n  2. counted in bins of {self.bin_s:g} s by the model"
+    def plan(self, recording: Recording) -> list[str]:
+        """Say which sources will be used, and in which bins they are counted."""
+        return [self.apply(recording).info.steps[-1], f"counted in bins of {self.bin_s:g} s by the model"]

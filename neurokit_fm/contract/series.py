@@ -128,15 +128,10 @@ class SeriesContract(Contract):
             info=replace(recording.info, steps=(*recording.info.steps, *words, *steps.words())),
         )
 
-    def explain(self, recording: Recording) -> str:
-        """Say what `apply` will do, in order, and what stands in the way."""
-        problems = self.check(recording)
-        if problems:
-            return "\n".join([f"{recording.title} cannot be used:", *(f"  - {p}" for p in problems)])
-        _, series = recording.series(self.modality)
-        series, words = self._arrange(recording, series)
-        lines = [*words, *Steps.plan(series, self).words()]
-        return "\n".join([f"{recording.title}:", *(f"  {i}. {line}" for i, line in enumerate(lines, 1))])
+    def plan(self, recording: Recording) -> list[str]:
+        """Say which channels will be used, where they sit, and how the signal will be conditioned."""
+        series, words = self._arrange(recording, recording.series(self.modality)[1])
+        return [*words, *Steps.plan(series, self).words()]
 
     def _sensors(self, series: TimeSeries) -> npt.NDArray[np.int64]:
         """Rows that are sensors of the modality and not bad, or exactly the contract's channels."""

@@ -10,7 +10,6 @@ import numpy as np
 from neurokit_fm.contract.base import Contract, Problem
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.volume import Volume
-from neurokit_fm.errors import ContractError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +72,6 @@ class VolumeContract(Contract):
         self.require(recording)
         return recording
 
-    def explain(self, recording: Recording) -> str:
-        """Say whether the images fit as they are."""
-        try:
-            self.require(recording)
-        except ContractError as err:
-            return str(err)
-        return f"{recording.title}: used as it is"
+    def plan(self, recording: Recording) -> list[str]:
+        """Say that images that fit are used as they are."""
+        return ["used as it is"]

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurokit_fm.data.published import PublishedScore
 from neurokit_fm.errors import DataError
 from neurokit_fm.evaluation.outcome import AT_ONCE, Outcome, chances, measures
 
 Array = npt.NDArray[Any]
 
 RESAMPLES = 2000
+
+PUBLISHED, WILSON = "published accuracy, not run here", "95% Wilson interval"
+"""How a figure that others report, and its interval, are told from what was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +178,20 @@ def interval(drawn: Array, members: Sequence[Array]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of `n` trials of which nothing else is known (Wilson 1927, doi 10.1080/01621459.1927.10502953).
+
+    Notes
+    -----
+    `share * n` need not be whole: a mean over runs is taken like the share of one, whose trials are the same.
+    """
+    from scipy.stats import norm
+
+    z2 = float(norm.ppf(0.975)) ** 2
+    middle, half = share + z2 / (2 * n), np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+    return float((middle - half) / (1 + z2 / n)), float((middle + half) / (1 + z2 / n))
+
+
 def _members(outcome: Outcome) -> list[Array]:
     return [np.flatnonzero(outcome.groups == name) for name in np.unique(outcome.groups)]
 
@@ -288,16 +306,19 @@ class ProbeReport:
         Of models.
     baselines : tuple of Score
         Of plain methods on the same trials.
+    published : tuple of PublishedScore
+        What others report for the same test trials. Nothing is tested against them: their predictions are not at hand.
     warnings : tuple of str
         What may make the numbers too good.
     """
 
     scores: tuple[Score, ...]
     baselines: tuple[Score, ...] = ()
+    published: tuple[PublishedScore, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        sizes = {s.n_test for s in self.every}
+        sizes = {s.n_test for s in self.every} | {p.n_test for p in self.published}
         if len(sizes) != 1:
             raise DataError(f"a report compares scores on the same test trials; found {sorted(sizes)} trials")
 
@@ -313,8 +334,16 @@ class ProbeReport:
 
     @property
     def verdict(self) -> str:
-        """What the numbers allow to say, one sentence or two a model."""
-        return "\n".join(_verdict(s, self.best) for s in self.scores)
+        """What the numbers allow to say, one sentence or two a model, and one on what others report."""
+        lines = [_verdict(s, self.best) for s in self.scores]
+        if self.published:
+            accuracies, top = [p.accuracy for p in self.published], max(self.published, key=lambda p: p.accuracy)
+            lines.append(
+                f"Others report accuracies of {min(accuracies):.2f} to {top.accuracy:.2f} for these {top.n_test} test trials "
+                f"({len(accuracies)} methods, none run here; highest: {top.method}). Their predictions are not at hand, so "
+                "no difference is tested."
+            )
+        return "\n".join(lines)
 
     def to_markdown(self) -> str:
         """Return a table, the verdict, the other measures and the protocol."""
@@ -324,6 +353,10 @@ class ProbeReport:
             f"| {s.n_train} / {s.n_test} |"
             for s in self.every
         ]
+        for p in self.published:
+            low, high = wilson(p.accuracy, p.n_test)
+            value = f"{p.accuracy:.3f} (accuracy)"
+            rows.append(f"| {p.method} (published) | {value} | {low:.3f} to {high:.3f} | – | – | – / {p.n_test} |")
         names = list(dict.fromkeys(m.name for s in self.every for m in s.others))
         cells = [{m.name: f"{m.value:.3f} ({m.low:.2f} to {m.high:.2f})" for m in s.others} for s in self.every]
         others = [
@@ -341,9 +374,10 @@ class ProbeReport:
                 "|---|---|---|---|---|---|",
                 *rows,
                 "",
-                *([self.verdict, ""] if self.scores else []),
+                *([self.verdict, ""] if self.verdict else []),
                 *(others if names else []),
                 *(f"- {s.method}: {s.protocol}; seed {s.seed}" for s in self.every),
+                *(f"- {p.method}: {PUBLISHED}: {p.source}; {WILSON} of {p.n_test} trials" for p in self.published),
                 *(f"- WARNING: {text}" for text in self.warnings),
             ]
         )
@@ -353,6 +387,11 @@ class ProbeReport:
         return {
             "scores": [s.to_dict() for s in self.scores],
             "baselines": [s.to_dict() for s in self.baselines],
+            "published": [
+                {**asdict(p), "low": low, "high": high, "interval": WILSON}
+                for p in self.published
+                for low, high in [wilson(p.accuracy, p.n_test)]
+            ],
             "verdict": self.verdict,
             "warnings": list(self.warnings),
         }

@@ -174,6 +174,7 @@ def evaluate(
     Returns
     -------
     ProbeReport
+        With what others report for the data set, where it is tested on their trials: all of the given test part.
 
     Raises
     ------
@@ -207,5 +208,8 @@ def evaluate(
     return ProbeReport(
         scores=tuple(every[: len(methods)]),
         baselines=tuple(every[len(methods) :]),
+        published=tuple(
+            p for p in dataset.published if protocol.by == "given" and {p.n_test} == {s.n_test for s in every}
+        ),
         warnings=tuple(leak.message for leak in leaks),
     )

@@ -69,6 +69,7 @@ def forest(
     chance: float,
     label: str,
     marked: Sequence[int] = (),
+    hollow: Sequence[int] = (),
 ) -> Figure:
     """Draw scores as dots with their intervals, and the chance level as a line.
 
@@ -82,6 +83,8 @@ def forest(
         What the score is, with what the interval is.
     marked : sequence of int
         Rows drawn in the first colour; the others are grey.
+    hollow : sequence of int
+        Rows drawn as open diamonds with a thin, broken interval.
     """
     figure, axes = canvas(8.6, 1.1 + 0.36 * len(names))
     axes.axvline(chance, color=COLOURS[1], linestyle="--", linewidth=1.2, zorder=1)
@@ -90,8 +93,10 @@ def forest(
     for row, (value, left, right) in enumerate(zip(values, low, high, strict=True)):
         colour = COLOURS[0] if row in marked else SOFT
         if np.isfinite([left, right]).all():
-            axes.plot([left, right], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot([value], [row], marker="o", color=colour, markersize=7)
+            line = {"linewidth": 1.0, "linestyle": (0, (4, 2))} if row in hollow else {"linewidth": 2.0}
+            axes.plot([left, right], [row, row], color=colour, solid_capstyle="butt", **line)
+        mark = {"marker": "D", "markerfacecolor": "white"} if row in hollow else {"marker": "o"}
+        axes.plot([value], [row], color=colour, markersize=7, linestyle="none", **mark)
         axes.annotate(f"{value:.2f}", (1, row), xycoords=("axes fraction", "data"), va="center", fontsize=10)
     axes.set_yticks(range(len(names)), labels=list(names))
     axes.set_ylim(len(names) - 0.5, -0.6)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurokit_fm.data.series import TimeSeries
+from neurokit_fm.evaluation.report import PUBLISHED, WILSON, wilson
 from neurokit_fm.probing import ProbeReport
 from neurokit_fm.report.curves import forest, loss_curve
 from neurokit_fm.report.page import Picture, Section, Table
@@ -120,9 +121,12 @@ def reconstruction_section(grid: Grid, starts: npt.NDArray[np.float64], signal: 
 
 
 def probe_section(report: ProbeReport, *, text: str = "") -> Section:
-    """Show the scores of a probe beside its baselines, with intervals, chance level and verdict."""
-    every = (*report.scores, *report.baselines)
+    """Show the scores of a probe beside its baselines and what others report, with intervals, chance level and verdict."""
+    every = report.every
     mine = range(len(report.scores))
+    shown = [(s.method, s.value, s.low, s.high) for s in every]
+    shown += [(f"{p.method} (published)", p.accuracy, *wilson(p.accuracy, p.n_test)) for p in report.published]
+    beside = "; open diamonds: accuracy published by others, Wilson interval" if report.published else ""
     n_train, n_test, metric = every[0].n_train, every[0].n_test, every[0].metric
     others = list(dict.fromkeys(m.name for s in every for m in s.others))
     cells = [{m.name: f"{m.value:.3f} ({m.low:.2f} to {m.high:.2f})" for m in s.others} for s in every]
@@ -132,18 +136,16 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
         pictures=[
             Picture(
                 figure=forest(
-                    [score.method for score in every],
-                    [score.value for score in every],
-                    [score.low for score in every],
-                    [score.high for score in every],
+                    *map(list, zip(*shown, strict=True)),
                     chance=every[0].chance,
-                    label=f"{metric} on {n_test} test trials, with 95 % bootstrap interval",
+                    label=f"{metric} on {n_test} test trials, with 95 % interval",
                     marked=mine,
+                    hollow=range(len(every), len(shown)),
                 ),
                 alt=f"{metric.capitalize()} of each method: "
-                + ", ".join(f"{score.method} {score.value:.2f}" for score in every),
-                caption="Blue: models; grey: plain methods on the same trials. Where an interval reaches the chance level, "
-                "the score may be luck.",
+                + ", ".join(f"{name} {value:.2f}" for name, value, *_ in shown),
+                caption=f"Blue: models; grey: plain methods on the same trials; bootstrap intervals{beside}. Where an interval "
+                "reaches the chance level, the score may be luck.",
             )
         ],
         tables=[
@@ -158,6 +160,10 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
                         "< 0.001" if s.p_value < 0.001 else f"{s.p_value:.3f}",
                     )
                     for s in every
+                ]
+                + [
+                    (name, f"{value:.3f} (accuracy)", f"{low:.3f} to {high:.3f}", "–", "–")
+                    for name, value, low, high in shown[len(every) :]
                 ],
                 caption=f"{n_train} training and {n_test} test trials.",
                 marked=mine,
@@ -178,6 +184,10 @@ def probe_section(report: ProbeReport, *, text: str = "") -> Section:
                 if others
                 else []
             ),
-            Table(header=("method", "how"), rows=[(s.method, f"{s.protocol}; seed {s.seed}") for s in every]),
+            Table(
+                header=("method", "how"),
+                rows=[(s.method, f"{s.protocol}; seed {s.seed}") for s in every]
+                + [(p.method, f"{PUBLISHED}: {p.source}; {WILSON} of {p.n_test} trials") for p in report.published],
+            ),
         ],
     )

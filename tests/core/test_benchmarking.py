@@ -106,9 +106,23 @@ def test_the_board_puts_seeds_together_and_compares_with_the_best(tmp_path: Path
     assert "(4 cells)" in text
     table = list(csv.DictReader((tmp_path / "leaderboard.csv").read_text(encoding="utf-8").splitlines()))
     assert {row["model"] for row in table} == {"small"}
+    assert {len(row["published"]) for row in rows if row["status"] == "done"} == {0}
     page = (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
     assert "Not measured" in page
     assert "Scores on simulated" in page
+
+
+def test_what_others_report_stands_on_the_board_uncompared(tmp_path: Path, model: Path) -> None:
+    rows = run_bench(recipe(tmp_path, model, methods=[{"kind": "probe"}]))
+    said = {"method": "theirs", "accuracy": 0.99, "n_test": 100, "source": "Somebody (2020)", "low": 0.95, "high": 1.0}
+    ours, theirs = standings(tmp_path, [{**row, "published": [said]} for row in rows])
+    assert ours.p_best == 1.0  # the best of what was run
+    assert (theirs.model, theirs.seeds, theirs.value, theirs.chance) == ("published", 0, 0.99, ours.chance)
+    text = write_board(tmp_path, [{**row, "published": [said]} for row in rows])
+    assert "| published | theirs | 0.990 (0.95 to 1.00) | 0.990 |" in text
+    assert "published: accuracy that others report, not run here and not compared" in text
+    assert "- published, simulated: theirs: Somebody (2020)" in text
+    assert "published theirs 0.99" in (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
 
 
 def test_a_task_that_leaks_or_fails_is_a_failed_row_and_not_the_end(tmp_path: Path, model: Path) -> None:

@@ -37,7 +37,8 @@ def test_a_good_recording_has_no_problems_and_comes_out_in_model_units():
     np.testing.assert_allclose(series.read().mean(1), 0, atol=1e-5)
     np.testing.assert_allclose(series.read().std(1), 1, atol=1e-4)
     assert series.channels.has_position.all()
-    assert [line.split(".")[-1].strip() for line in CONTRACT.explain(recording()).splitlines()[1:]]
+    lines = CONTRACT.explain(recording()).splitlines()
+    assert lines[1:] == [f"  {i}. {step}" for i, step in enumerate(ready.info.steps[-len(lines) + 1 :], 1)]
     assert ready.info.steps[-1] == "clip to +-15"
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.data.events import Events
+from neurokit_fm.data.published import PublishedScore
 from neurokit_fm.errors import ConfigError, ContractError, DataError
-from neurokit_fm.evaluation.report import RESAMPLES, score, sign_test
+from neurokit_fm.evaluation.report import RESAMPLES, score, sign_test, wilson
 from neurokit_fm.probing import (
     Outcome,
     Prediction,
@@ -346,6 +348,32 @@ def test_a_report_is_a_table_and_plain_json() -> None:
     assert values["baselines"][0]["method"] == "plain"
     assert "outcome" not in values["scores"][0]
     assert {"accuracy", "kappa", "F1", "AUROC"} <= {m["name"] for m in values["scores"][0]["others"]}
+
+
+def test_what_others_report_stands_beside_with_a_wilson_interval_and_is_not_compared() -> None:
+    said = PublishedScore(method="theirs", accuracy=0.9, n_test=100, source="Somebody (2020), arXiv:2001.00001")
+    report = ProbeReport(scores=(some_score("good", 85),), baselines=(some_score("plain", 60),), published=(said,))
+    table = report.to_markdown()
+    assert "| theirs (published) | 0.900 (accuracy) | 0.826 to 0.945 | – | – | – / 100 |" in table
+    assert "- theirs: published accuracy, not run here: Somebody (2020), arXiv:2001.00001; 95% Wilson interval" in table
+    assert "It beats the best baseline, plain" in report.verdict  # and not theirs
+    assert report.verdict.endswith("highest: theirs). Their predictions are not at hand, so no difference is tested.")
+    (row,) = json.loads(json.dumps(report.to_dict()))["published"]
+    exact = binomtest(90, 100).proportion_ci(method="wilson")
+    assert (row["low"], row["high"]) == (pytest.approx(exact.low), pytest.approx(exact.high))
+    assert (row["method"], row["accuracy"], row["interval"]) == ("theirs", 0.9, "95% Wilson interval")
+    assert "Others report" in ProbeReport(scores=(), baselines=report.baselines, published=(said,)).to_markdown()
+    with pytest.raises(DataError, match=r"same test trials; found \[99, 100\]"):
+        ProbeReport(scores=report.scores, published=(replace(said, n_test=99),))
+    for wrong in ({"source": ""}, {"accuracy": 90.0}, {"n_test": 0}):
+        with pytest.raises(DataError, match="needs a source, a share of right trials and their number; got .*theirs"):
+            replace(said, **wrong)  # type: ignore[arg-type]  # the test
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 7), (1.0, 7), (0.5, 12), (0.3, 1000)])
+def test_wilson_intervals_are_those_of_scipy(share: float, n: int) -> None:
+    exact = binomtest(round(share * n), n).proportion_ci(method="wilson")
+    assert wilson(share, n) == pytest.approx((exact.low, exact.high))
 
 
 def test_baselines_on_finger_movements_are_near_values_measured_elsewhere() -> None:

@@ -16,6 +16,7 @@ from neurokit_fm.cli.main import cli
 from neurokit_fm.config import read_config
 from neurokit_fm.corpus.prepare import prepare
 from neurokit_fm.data.events import Events
+from neurokit_fm.data.published import PublishedScore
 from neurokit_fm.errors import ConfigError, DataError
 from neurokit_fm.evaluation.protocols import Fold, Piece
 from neurokit_fm.probing import FeatureCache, Protocol, evaluate, find_leaks, folds, model_probe, plain_methods
@@ -346,6 +347,15 @@ def test_a_second_probe_finds_its_features(tmp_path: Path) -> None:
     assert cache.hits in (5, 6)
 
 
+def test_what_others_report_is_shown_where_the_whole_given_test_part_is_tested() -> None:
+    said = [PublishedScore(method=f"of {n}", accuracy=0.9, n_test=n, source="Somebody (2020)") for n in (20, 40)]
+    data, plain = replace(made(subjects=2), published=said), plain_methods()[1:2]
+    assert [p.method for p in evaluate([], data, Protocol(), plain=plain).published] == ["of 20"]
+    within = evaluate([], data, Protocol(by="within-session", n_folds=2), plain=plain)
+    assert within.baselines[0].n_test == 40
+    assert within.published == ()
+
+
 def test_the_command_prints_a_table_and_writes_reports(tmp_path: Path) -> None:
     fake_model(sfreq=100.0).save_pretrained(tmp_path / "mine")
     for name, plain in (("r.html", "--no-plain"), ("r.json", "--plain")):
@@ -361,7 +371,12 @@ def test_the_command_prints_a_table_and_writes_reports(tmp_path: Path) -> None:
     assert [s["method"] for s in values["scores"]] == ["mine, channels, ridge", "mine, channels, ncm"]
     assert values["baselines"][0]["value"] == pytest.approx(0.66, abs=0.03)
     assert values["cache"] == "2 recordings found, 0 computed"
-    assert "Other measures of the same predictions" in (tmp_path / "r.html").read_text()
+    assert {p["method"] for p in values["published"]} >= {"ROCKET", "1-NN, dependent DTW"}
+    assert "signature kernel, SVM (published)" in done.output
+    page = (tmp_path / "r.html").read_text()
+    assert "Other measures of the same predictions" in page
+    assert "ROCKET (published)" in page
+    assert "published accuracy, not run here: Ruiz et al. (2021)" in page
 
 
 @pytest.mark.parametrize(

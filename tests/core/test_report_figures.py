@@ -120,6 +120,8 @@ def test_a_forest_shows_scores_intervals_and_chance() -> None:
     )
     for word in ("a", "0.61", "chance", "accuracy"):
         assert word in shown
+    told = forest(["a", "b"], [0.6, 0.5], [0.5, 0.4], [0.7, 0.6], chance=0.5, label="accuracy", hollow=[1])
+    assert [line.get_marker() for line in told.axes[0].lines if line.get_marker() != "None"] == ["o", "D"]
 
 
 def test_components_are_those_of_a_known_cloud() -> None:

@@ -87,6 +87,16 @@ def test_finger_movements_hold_the_given_split():
         assert 20e-6 < eeg.read().std() < 80e-6
 
 
+def test_finger_movements_carry_what_others_report_and_their_repair_does_not():
+    data = load("finger-movements")
+    assert [p.accuracy for p in data.published] == sorted((p.accuracy for p in data.published), reverse=True)
+    assert {p.n_test for p in data.published} == {100}
+    assert all("arXiv:" in p.source or "doi " in p.source for p in data.published)
+    assert len({p.method for p in data.published}) == len(data.published) == 11
+    assert not load("finger-movements-repaired").published
+    assert not data.take([1]).published
+
+
 def test_rows_of_the_published_finger_movements_overlap_and_are_put_back_in_order():
     """The proof that the published file is damaged, and that what is made of it is electrodes."""
     for damaged, mended in zip(load("finger-movements"), load("finger-movements-repaired"), strict=True):
