@@ -52,8 +52,8 @@ class About:
 
 def look(path: Path, label_column: str = "") -> About:
     """Read all of a file but its signals; arguments and errors are those of `read_nwb`."""
-    with opened(path) as nwb:
-        found = _Found()
+    with opened(path) as (nwb, unknown):
+        found = _Found(passed=unknown)
         names = tuple(_signals(nwb, found))
         return About(info=_info(path, nwb, found), events=_events(nwb, label_column, []), signals=names)
 
@@ -118,8 +118,8 @@ def read_nwb(
         raise ConfigError("position_unit and frame go together: positions need both, such as 'mm' and 'mri'")
     if modality not in ("", "eeg", "ieeg"):
         raise ConfigError(f"modality must be 'eeg' or 'ieeg', or empty; got {modality!r}")
-    with opened(path) as nwb:
-        found = _Found()
+    with opened(path) as (nwb, unknown):
+        found = _Found(passed=unknown)
         sources = _signals(nwb, found)
         if signal and signal not in sources:
             raise UnknownName(
@@ -361,8 +361,11 @@ def _without_gaps(recording: Recording, timings: dict[str, Timing]) -> Recording
             signals[name] = replace(
                 points, times=times[recorded], source=points.source[recorded], marks=marks, support=_union(spans)
             )
-    events, (onset, _) = recording.events, clock.carry(recording.events.onset)
-    step = f"joined {len(clock.first)} runs with gaps between them; times count recorded samples only"
-    info = replace(recording.info, steps=(*recording.info.steps, step))
-    moved = type(events).of(onset, events.label, events.duration, events.columns)
-    return replace(recording, signals=signals, events=moved, info=info)
+    onset, recorded = clock.carry(recording.events.onset)
+    kept = recording.events.take(recorded)
+    steps = [f"joined {len(clock.first)} runs with gaps between them; times count recorded samples only"]
+    if not recorded.all():
+        steps.append(f"{int((~recorded).sum())} events within a gap were left out")
+    info = replace(recording.info, steps=(*recording.info.steps, *steps))
+    events = Events.of(onset[recorded], kept.label, kept.duration, kept.columns)
+    return replace(recording, signals=signals, events=events, info=info)

@@ -51,7 +51,7 @@ class Timing:
         times : ndarray, shape (N,), seconds
             Those within a gap are put at its end.
         recorded : ndarray, shape (N,), bool
-            False for times within a gap.
+            False for times within a gap, of which there are no samples.
         """
         when, start, stop = np.asarray(times, dtype=np.float64), np.array(self.start), self.stop
         run = np.maximum(np.searchsorted(start, when + 1e-9, side="right") - 1, 0)  # (N,)
