@@ -145,7 +145,11 @@ def _files(root: str | Sequence[str]) -> list[Path]:
             if not more:
                 raise DataError(f"{path} holds no .nwb file")
         else:
-            more = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(item), recursive=True))
+            more = (
+                [path]
+                if path.is_file()
+                else [Path(name) for name in sorted(glob.glob(str(item), recursive=True)) if Path(name).is_file()]
+            )
             if not more:
                 raise FileNotFoundError(f"no such file or folder, and no file matches: {item}")
         found |= dict.fromkeys(more)

@@ -16,11 +16,8 @@ from neurokit_fm.data.recording import Signal
 from neurokit_fm.errors import ConfigError, DataError, UnknownName, did_you_mean, need
 from nkfm_nwb.opening import opened
 from nkfm_nwb.samples import NwbSamples
-from nkfm_nwb.tables import METRES, cells, electrodes, join_events, moments, table_events
+from nkfm_nwb.tables import METRES, cells, electrode_kinds, electrodes, join_events, moments, table_events
 from nkfm_nwb.timing import Timing, timing_of
-
-SCALP = re.compile(r"(?<![a-z])eeg(?![a-z])|electroencephalogra|scalp", re.IGNORECASE)
-SURFACE = re.compile(r"ecog|electrocorticogra|subdural|epidural", re.IGNORECASE)
 
 
 @dataclass
@@ -76,7 +73,8 @@ def read_nwb(
     signal : str
         Only this one of the signals, by its name; default: all.
     modality : {"", "eeg", "ieeg"}
-        What electrical series are; default: ``eeg`` where series, groups or locations speak of EEG or the scalp, else ``ieeg``.
+        What electrical series are; default: ``eeg`` where groups, locations or series speak of EEG or the scalp, else ``ieeg``.
+        A column ``type`` of the electrodes table (``EEG, EOG, SEEG, ECOG`` ...) goes before.
     names : str
         Column of the electrodes table that names its rows, or ``"id"``; default: ``channel_name``, ``label`` or ids.
     position_unit : {"", "m", "mm", "um"}
@@ -131,7 +129,9 @@ def read_nwb(
             try:
                 _add(name, item, found, modality=modality, names=names, unit=position_unit, frame=frame)
             except DataError as err:
-                raise DataError(f"{path}: {name}: {err}") from err
+                others = ", ".join(other for other in sources if other != name)
+                way = f" Or open another with `signal` of the data set 'nwb': {others}" if others and not signal else ""
+                raise DataError(f"{path}: {name}: {err}{way}") from err
         if not found.signals:
             held = ", ".join(found.passed) or "nothing else"
             raise DataError(f"{path} holds no ElectricalSeries, RoiResponseSeries or units; it holds {held}")
@@ -153,18 +153,14 @@ def _signals(nwb: Any, found: _Found) -> dict[str, Any]:
             met.append((route, item))
         elif isinstance(item, pynwb.TimeSeries) and not isinstance(item, pynwb.misc.AnnotationSeries):
             found.passed.append(f"{route} ({type(item).__name__})")
-    last = [route.rpartition("/")[2] for route, _ in met]
-    named = {}
-    for route, item in met:
-        parts = route.split("/")
-        short = next(
-            "/".join(parts[-n:])
-            for n in range(1, len(parts) + 1)
-            if n == len(parts)
-            or sum(other.endswith("/" + "/".join(parts[-n:])) or other == route for other, _ in met) == 1
-        )
-        named["spikes" if last.count("units") == 1 and short == "units" else short] = item
-    return named
+    routes = [route.split("/") for route, _ in met]
+    return {_shortest(route, routes): item for route, (_, item) in zip(routes, met, strict=True)}
+
+
+def _shortest(route: list[str], routes: list[list[str]]) -> str:
+    """End of a route that no other has."""
+    ends = (n for n in range(1, len(route)) if sum(other[-n:] == route[-n:] for other in routes) == 1)
+    return "/".join(route[-next(ends, len(route)) :])
 
 
 def _walk(nwb: Any) -> Iterator[tuple[Any, str]]:
@@ -183,17 +179,17 @@ def _walk(nwb: Any) -> Iterator[tuple[Any, str]]:
         for item in items.values():
             yield from below(item, f"{place}/{item.name}")
     if nwb.units is not None:
-        yield from below(nwb.units, "units")
+        yield from below(nwb.units, "spikes")
 
 
 def _add(name: str, item: Any, found: _Found, *, modality: str, names: str, unit: str, frame: str) -> None:
     """Make a signal of an object of the file."""
     kind = type(item).__name__
-    if hasattr(item, "spike_times_index") or "spike_times" in getattr(item, "colnames", ()):
-        found.signals[name] = _points(item, found.steps, name)
-        return
     if hasattr(item, "colnames"):
-        found.passed.append(f"{name} ({kind} without spike times)")
+        if "spike_times" in item.colnames:
+            found.signals[name] = _points(item, found.steps, name)
+        else:
+            found.passed.append(f"{name} ({kind} without spike times)")
         return
     data = item.data
     if not hasattr(data, "file") or len(data.shape) > 2 or 0 in data.shape:
@@ -210,7 +206,10 @@ def _add(name: str, item: Any, found: _Found, *, modality: str, names: str, unit
     factor = np.full(n_rows, float(item.conversion))
     if getattr(item, "channel_conversion", None) is not None:
         factor *= np.asarray(item.channel_conversion[:], dtype=np.float64)
-    channels = _electrodes(item, found.steps, name, modality, names, unit, frame) if hasattr(item, "electrodes") else cells(region.table, np.asarray(region.data[:], dtype=np.int64))  # fmt: skip
+    if hasattr(item, "electrodes"):
+        channels = _electrodes(item, found.steps, name, modality, names, unit, frame)
+    else:
+        channels = cells(region.table, np.asarray(region.data[:], dtype=np.int64))
     timing = timing_of(item, n_samples)
     found.timing[name] = timing
     found.signals[name] = TimeSeries(
@@ -226,31 +225,20 @@ def _add(name: str, item: Any, found: _Found, *, modality: str, names: str, unit
 def _electrodes(item: Any, steps: list[str], name: str, modality: str, names: str, unit: str, frame: str) -> Channels:
     """Electrodes of a series as channels; what they are is said by the words of the file."""
     columns, known = electrodes(item, names, unit, frame)
-    groups = (
-        {str(g.name): g for g in item.electrodes.table["group"][:]} if "group" in item.electrodes.table.colnames else {}
-    )
-    used = set(columns.get("group_name", np.array(list(groups))).tolist())
-    words = " ".join(
-        str(word)
-        for word in (
-            name, item.description, *columns.get("location", ()), *used,
-            *(f"{g.description} {g.location}" for key, g in groups.items() if key in used),
-        )
-    )  # fmt: skip
-    scalp = modality == "eeg" or (not modality and SCALP.search(words) is not None)
-    kind = "eeg" if scalp else "ecog" if SURFACE.search(words) else "seeg"
+    kinds = electrode_kinds(item, columns, f"{name} {item.description}", modality)
     if not modality:
-        why = "named so in the file" if scalp else "the file does not speak of EEG or the scalp"
-        steps.append(f"{name} taken for {'scalp EEG' if scalp else 'intracranial'}: {why}")
+        found = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        steps.append(f"{name}: electrodes taken for {found} by the words of the file")
     if {"x", "y", "z"} <= columns.keys() and not unit and np.isfinite(columns["x"].astype(np.float64)).any():
         steps.append(
             f"{name}: x, y, z of the electrodes are not used as positions: the file does not say unit and frame"
         )
-    return Channels.of(kind=kind, unit="V", columns=columns, **known)
+    return Channels.of(kind=kinds, unit="V", columns=columns, **known)
 
 
 def _modality(channels: Channels) -> str:
-    return {"neuron": "calcium", "eeg": "eeg"}.get(channels.kind[0], "ieeg")
+    kinds = set(channels.kind)
+    return "calcium" if "neuron" in kinds else "ieeg" if kinds & {"seeg", "ecog", "dbs"} else "eeg"
 
 
 def _points(units: Any, steps: list[str], name: str) -> PointProcess:

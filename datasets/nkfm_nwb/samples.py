@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -23,7 +24,7 @@ class NwbSamples:
     """
 
     def __init__(self, dataset: h5py.Dataset, factor: npt.NDArray[np.float64], offset: float):
-        self.path, self.name = str(dataset.file.filename), str(dataset.name)
+        self.path, self.name = str(Path(dataset.file.filename).absolute()), str(dataset.name)
         self.shape: tuple[int, ...] = (len(factor), int(dataset.shape[0]))
         self.dtype: np.dtype[Any] = np.result_type(dataset.dtype, np.float32)  # what holds the stored numbers exactly
         self.factor, self.offset = factor, offset

@@ -23,6 +23,15 @@ CELL_NAMES = ("unit_name", "cell_name", "roi_name", "label", "name")
 BAD = {"bad": True, "is_bad": True, "bad_channel": True, "good": False, "is_good": False}
 """Columns of truth values that flag electrodes, and what they hold of a bad one."""
 
+TYPES = ("type", "channel_type", "electrode_type")
+"""Columns that may say of which kind an electrode is, in the words of `KINDS`."""
+
+KINDS = ("eeg", "eog", "ecg", "emg", "seeg", "ecog", "dbs", "misc", "stim")
+
+SCALP = re.compile(r"(?<![a-z])eeg(?![a-z])|electroencephalogra|scalp", re.IGNORECASE)
+SURFACE = re.compile(r"ecog|electrocorticogra|subdural|epidural", re.IGNORECASE)
+INSIDE = re.compile(r"[is]eeg|intracran|depth|lfp|local field|stereo", re.IGNORECASE)
+
 LABELS = ("trial_type", "label", "condition")
 """Columns of a table of intervals or events that say what a row is, the first that is there; else the table's name."""
 
@@ -85,6 +94,47 @@ def electrodes(series: Any, names: str, unit: str, frame: str) -> tuple[Columns,
     return columns, known
 
 
+def electrode_kinds(series: Any, columns: Columns, about: str, modality: str) -> list[str]:
+    """Kind of each electrode of a series.
+
+    Parameters
+    ----------
+    series : pynwb.ecephys.ElectricalSeries
+    columns : dict of str to ndarray, shape (C, ...)
+        Of its electrodes.
+    about : str
+        What the file says of the whole series.
+    modality : {"", "eeg", "ieeg"}
+        Where the words of the file shall not decide between scalp and brain.
+
+    Returns
+    -------
+    list of str
+        The column `TYPES` where it holds one of `KINDS`; else ``eeg`` or ``ecog`` by what group and location say, then by what
+        is said of the series; else ``seeg``, which is what the format is made for.
+    """
+    table, rows = series.electrodes.table, np.asarray(series.electrodes.data[:], dtype=np.int64)
+    groups = table["group"][:] if "group" in table.colnames else [None] * len(table)
+    typed = next((columns[name] for name in TYPES if name in columns), np.full(len(rows), ""))
+    kinds = []
+    for i, row in enumerate(rows):
+        group, stated = groups[row], str(typed[i]).lower()
+        words = " ".join(
+            str(word)
+            for word in (
+                columns["location"][i] if "location" in columns else "",
+                *((group.name, group.description, group.location) if group is not None else ()),
+            )
+        )
+        for said in (words, about):
+            scalp = modality == "eeg" or (modality != "ieeg" and SCALP.search(said) and not INSIDE.search(said))
+            kind = "eeg" if scalp else "ecog" if SURFACE.search(said) else "seeg" if INSIDE.search(said) else ""
+            if kind:
+                break
+        kinds.append(stated if stated in KINDS else kind or "seeg")
+    return kinds
+
+
 def row_names(
     table: Any, columns: Columns, rows: npt.NDArray[np.int64], wanted: str, usual: Sequence[str]
 ) -> list[str]:
@@ -93,7 +143,7 @@ def row_names(
     Raises
     ------
     DataError
-        If there is no such column.
+        If there is no such column, or names repeat.
     """
     ids = [str(number) for number in np.asarray(table.id[:])[rows]]
     if wanted and wanted != "id" and wanted not in columns:
@@ -103,13 +153,21 @@ def row_names(
         )
     filled = [name for name in usual if name in columns and all(str(text).strip() for text in columns[name])]
     column = wanted or next(iter(filled), "id")
-    return ids if column == "id" else [text(value) for value in columns[column]]
+    found = ids if column == "id" else [text(value) for value in columns[column]]
+    twice = sorted({name for name in found if found.count(name) > 1}) if len(set(found)) < len(found) else []
+    if twice:
+        raise DataError(
+            f"names must be unique; repeated in column {column!r} of {table.name!r}: {', '.join(twice[:5])}. Rename them, or take "
+            "another column with `names` of the data set 'nwb', such as names='id'"
+        )
+    return found
 
 
 def cells(table: Any, rows: npt.NDArray[np.int64]) -> Channels:
     """Units or regions of interest as channels, with the plain columns of their table."""
     columns = {name: values[rows] for name, values in plain_columns(table).items()}
-    return Channels.of(row_names(table, columns, rows, "", CELL_NAMES), kind="neuron", unit="au", columns=columns)
+    usual = [name for name in CELL_NAMES if name in columns and len(set(columns[name].tolist())) == len(rows)]
+    return Channels.of(row_names(table, columns, rows, "", usual), kind="neuron", unit="au", columns=columns)
 
 
 def text(value: Any) -> str:
