@@ -221,7 +221,10 @@ def _tables_with(events: Events, column: str) -> set[str]:
 
 
 def _filled(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.isfinite(values) if values.dtype.kind == "f" else values != "" if values.dtype.kind == "U" else np.ones(len(values), bool))  # fmt: skip
+    """True where a column of the events has a value."""
+    if values.dtype.kind == "U":
+        return np.asarray(values != "")
+    return np.isfinite(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
 
 
 def _need_column(files: Sequence[Path], abouts: Sequence[About], column: str, others: set[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import neurokit_fm as nkfm
 from neurokit_fm.cli.main import cli
+from neurokit_fm.data.store import save_recording
 from neurokit_fm.errors import DataError, UnknownName
 
 from .nwb_files import VOLTS, blank, electrodes, pynwb, voltages, write
@@ -95,6 +96,22 @@ def test_gaps_of_timestamps_are_breaks(tmp_path: Path) -> None:
     assert recording.info.steps[-1] == "1 events within a gap were left out"
 
 
+def test_signals_with_different_gaps_have_no_common_clock(tmp_path: Path) -> None:
+    nwb = blank()
+    region = electrodes(nwb, ["a"])
+    times = np.arange(300) / 100 + np.where(np.arange(300) >= 100, 5.0, 0.0)
+    nwb.add_acquisition(voltages(region, np.zeros(300), "cut", timestamps=times))
+    nwb.add_acquisition(voltages(region, np.zeros(800), "whole"))
+    path = write(nwb, tmp_path / "two.nwb")
+    with pytest.raises(
+        DataError, match=r"two.nwb: signals have gaps at different times \(cut of cut, whole\); choose one"
+    ):
+        nkfm.read(path)
+    load = nkfm.datasets.load("nwb")
+    assert load(str(path), signal="cut")[0]["cut"].breaks == (100,)
+    assert load(str(path), signal="whole")[0]["whole"].breaks == ()
+
+
 def test_even_timestamps_are_a_rate(tmp_path: Path) -> None:
     nwb = blank()
     nwb.add_acquisition(voltages(electrodes(nwb, ["a"]), np.zeros(3000), timestamps=0.25 + np.arange(3000) / 1250))
@@ -158,7 +175,7 @@ def test_calcium_and_spikes_are_read_described_and_give_events(tmp_path: Path) -
     assert events.columns["correct"][events.label.index("rewards")] == "True"
     assert "3 channels, 3 events" in recording.describe()
     assert recording.info.session == "b"
-    nkfm.data.store.save_recording(recording, tmp_path / "kept.nkfm.h5")
+    save_recording(recording, tmp_path / "kept.nkfm.h5")
     assert nkfm.read(tmp_path / "kept.nkfm.h5").events == events
     shown = CliRunner().invoke(cli, ["info", str(tmp_path / "sub-a_ses-b_ophys.nwb")])
     assert shown.exit_code == 0
