@@ -8,7 +8,7 @@ def register_readers() -> list[Entry]:
     """Offer the reader."""
     return [
         Entry(
-            name="nwb",
+            name="nwb-file",
             target="nkfm_nwb.reader:read_nwb",
             summary="Neurodata Without Borders 2: electrodes, calcium traces, sorted units, trials",
             requires=("pynwb",),
