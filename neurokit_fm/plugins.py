@@ -34,6 +34,7 @@ BUILT_IN = (
     "nkfm_mae",
     "nkfm_mne",
     "nkfm_modalities",
+    "nkfm_nwb",
     "nkfm_patch",
     "nkfm_pos4d",
     "nkfm_reve",

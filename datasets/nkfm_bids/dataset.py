@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurokit_fm import Dataset, Events, Recording, from_mne
+from neurokit_fm import Dataset, Events, Recording, from_mne, read
 from neurokit_fm.errors import DataError, need
 
 DATATYPES = ("eeg", "meg", "ieeg")
@@ -33,6 +33,8 @@ def bids(
     site: str = "site",
 ) -> Dataset:
     """Recordings of a BIDS tree, with the columns of its participants table.
+
+    Of NWB files, which mne-bids does not read, the reader of NWB files and the events table beside them are used.
 
     Parameters
     ----------
@@ -111,10 +113,7 @@ def bids(
         raise DataError(f"{folder} has no subject {', '.join(missing[:5])} named in parts")
 
     def open_row(number: int) -> Recording:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            raw = mne_bids.read_raw_bids(kept[number], verbose="ERROR")
-        recording = from_mne(raw)
+        recording = _read(mne_bids, kept[number])
         row = rows[number]
         info = replace(
             recording.info,
@@ -147,6 +146,20 @@ def bids(
         label_of=label_of or None,
         target=target,
     )
+
+
+def _read(mne_bids: Any, path: Any) -> Recording:
+    """Read a recording with what its sidecars say."""
+    if path.fpath.suffix == ".nwb":  # which mne-bids finds, but does not read
+        recording = read(path.fpath)
+        rows = _table(path.fpath.with_name(path.fpath.name.removesuffix(f"_{path.suffix}.nwb") + "_events.tsv"))
+        onset, length = ([_value(row.get(key, "")) or 0.0 for row in rows] for key in ("onset", "duration"))
+        names = [row.get("trial_type", "") for row in rows]
+        events = Events.of(np.array(onset) + recording.start, names, np.array(length)) if rows else recording.events
+        return replace(recording, events=events)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return from_mne(mne_bids.read_raw_bids(path, verbose="ERROR"))
 
 
 def _trials(events: Events, label_of: Mapping[str, str], start_s: float, trial_s: float) -> Events:

@@ -1,0 +1,1 @@
+"""Neurodata Without Borders: a reader of `.nwb` files, and folders of them as data sets."""
