@@ -57,7 +57,7 @@ def find_paradigm(paradigm: Any, dataset: Any, settings: Mapping[str, Any]) -> A
     """
     module = need("moabb.paradigms", "reading data sets of MOABB", extra="moabb")
     base = need("moabb.paradigms.base", "reading data sets of MOABB", extra="moabb").BaseProcessing
-    known = {
+    known: dict[str, Any] = {
         name: cls
         for name, cls in vars(module).items()
         if inspect.isclass(cls) and issubclass(cls, base) and not name.startswith(("Base", "Fake"))

@@ -163,13 +163,13 @@ class _Reader:
         return self.last[1]
 
     def _read(self, subject: Any) -> tuple[Any, Any, Any]:
-        title, wanted = f"{self.dataset.code}, subject {subject}", []
+        title, wanted = f"{self.dataset.code}, subject {subject}", list[str]()
         if self.download:
             self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with quiet() as self.warned, looking_into(self.folder):
-                with nullcontext([]) if self.download else no_download() as wanted:
-                    return tuple(self.paradigm.get_data(self.dataset, [subject], return_epochs=True))
+            guard = nullcontext(wanted) if self.download else no_download()
+            with quiet() as self.warned, looking_into(self.folder), guard as wanted:
+                return tuple(self.paradigm.get_data(self.dataset, [subject], return_epochs=True))
         except NkfmError:
             raise
         except Exception as err:
