@@ -152,9 +152,9 @@ class _Reader:
             self.last = None  # two subjects need not fit into memory
             epochs, labels, about = self._read(subject)
             names = np.array([str(name) for name in about["session"]])
-            gain = getattr(self.dataset, "unit_factor", 1e6) * 1e-6  # MOABB's factor to microvolts
+            gain = getattr(self.dataset, "unit_factor", 1e6) / 1e6  # MOABB's factor to microvolts
             if gain != 1:
-                epochs.apply_function(np.multiply, picks="all", x2=gain, verbose="ERROR")
+                epochs.apply_function(lambda x, by=gain: x * by, picks="all", verbose="ERROR")
             found = {}
             for name in dict.fromkeys(names.tolist()):
                 rows = np.flatnonzero(names == name)
@@ -173,7 +173,8 @@ class _Reader:
         except NkfmError:
             raise
         except Exception as err:
-            if not self.download and (wanted or not self.folder.is_dir()):
+            absent = wanted or not self.folder.is_dir() or type(err).__name__ == "NemarDownloadError"
+            if absent and not self.download:
                 raise self._missing(title, subject, wanted) from err
             raise DataError(f"{title}: MOABB cannot read it ({type(err).__name__}: {err})") from err
 
@@ -183,8 +184,7 @@ class _Reader:
         return DataError(
             f"{title} is not in {self.folder}, and nothing is downloaded without being asked. MOABB would fetch it{where} "
             f"(it does not say how large it is; the data set has {len(self.dataset.subject_list)} subjects).\n"
-            f"  download=True (--set download=true), or in Python: "
-            f"moabb.datasets.{name}().download(subject_list=[{subject!r}])"
+            f"  download=True (--set download=true), or MOABB's own {name}().download(subject_list=[{subject!r}])"
         )
 
 

@@ -56,7 +56,7 @@ def looking_into(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def no_download() -> Iterator[list[str]]:
-    """Refuse every connection while MOABB reads; the hosts it wanted are listed.
+    """Refuse every connection while MOABB reads; the hosts it wanted are listed, but for NEMAR, which it can do without.
 
     Notes
     -----
@@ -77,8 +77,8 @@ def no_download() -> Iterator[list[str]]:
     def only_here(self: socket.socket, address: Any) -> Any:
         return connect(self, address) if isinstance(address, str | bytes) else refuse(address)  # a path: this machine
 
-    def not_there(dataset: str = "nemar", *args: object, **kwargs: object) -> Any:
-        return refuse(f"nemar ({dataset})")
+    def not_there(*args: object, **kwargs: object) -> Any:
+        raise ConnectionRefusedError("nothing is downloaded without being asked; NEMAR was not contacted")
 
     with ExitStack() as undo:
         undo.callback(log.setLevel, level)
