@@ -33,6 +33,7 @@ BUILT_IN = (
     "nkfm_labram",
     "nkfm_mae",
     "nkfm_mne",
+    "nkfm_moabb",
     "nkfm_modalities",
     "nkfm_nwb",
     "nkfm_patch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.errors import ConfigError, DataError
 from neurokit_fm.hub import load_model
 from neurokit_fm.model import Model
+from neurokit_fm.probing.cache import model_digest
 from neurokit_fm.probing.trials import flatten
 from neurokit_fm.training.sampling import Budget, Cut
 
@@ -50,6 +52,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     -----
     Nothing is learned from data: `fit` loads the model and looks at the shape of X. The model's contract is applied to each
     trial by itself, so no statistic passes from one trial to another.
+
+    Clones share a model that is given as such; a name is loaded by each `fit`. The printed form, under which MOABB files
+    results, holds the name and a hash of settings and weights of a model, and no more than the name of a name: if other
+    weights may come to lie under it, give the model, or have MOABB overwrite its results.
 
     Examples
     --------
@@ -142,6 +148,16 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         with torch.inference_mode():
             parts = [flatten(self.model_(budget.batch(some)), self.features) for some in budget.split(cuts)]
         return np.asarray(torch.cat(parts).float().cpu().numpy())
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        if not isinstance(self.model, Model):
+            return str(super().__repr__(N_CHAR_MAX))
+        named = copy.copy(self)
+        named.model = f"{self.model.name} {model_digest(self.model, '')[:16]}"
+        return repr(named)
+
+    def __sklearn_clone__(self) -> Embedder:
+        return type(self)(**self.get_params(deep=False))  # nothing changes a model; a copy for every fold costs memory
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

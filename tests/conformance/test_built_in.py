@@ -85,8 +85,8 @@ SKIPPED = {
 """What is skipped where every package is installed, by reason: a suite that skips everything passes too."""
 
 REASON = {key: reason for reason, keys in SKIPPED.items() for key in keys}
-USERS_OWN = {"bids", "epochs-files", "labelled-files", "nwb", "zarr-windows"}
-"""Data sets of files of the user's own: every check is skipped."""
+USERS_OWN = {"bids", "epochs-files", "labelled-files", "moabb", "nwb", "zarr-windows"}
+"""Data sets that need to be told which, of files of the user's own or of MOABB: every check is skipped."""
 
 EVERY = [parametrize_checks(plugin, xfail=XFAIL.get(plugin, {})).args[1] for plugin in BUILT_IN]
 

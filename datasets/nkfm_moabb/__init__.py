@@ -1,0 +1,1 @@
+"""MOABB's data sets through MOABB's paradigms as labelled trials."""
