@@ -34,7 +34,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Creating a dataset without passing data or dtype"),  # MOABB's table of results
 ]
 
-FAKE = {"event_list": ["left_hand", "right_hand"], "n_subjects": 3, "n_runs": 2, "duration": 20, "n_events": 8, "seed": 1}
+FAKE = {
+    "event_list": ["left_hand", "right_hand"],
+    "n_subjects": 3,
+    "n_runs": 2,
+    "duration": 20,
+    "n_events": 8,
+    "seed": 1,
+}
 NAMES = ("C3", "Cz", "C4")
 
 
@@ -108,7 +115,9 @@ def test_objects_are_taken_as_they_are_and_factors_to_microvolts_heeded() -> Non
     source.unit_factor = 1.0  # as if its values were microvolts
     two = raw_trials(load(source, paradigm=paradigm).take([0])).x
     assert np.allclose(two, 1e-6 * one, atol=0, rtol=1e-5)
-    with pytest.raises(ConfigError, match="dataset_settings are for what is given by name; FakeDataset is already made"):
+    with pytest.raises(
+        ConfigError, match="dataset_settings are for what is given by name; FakeDataset is already made"
+    ):
         load(source, dataset_settings={"seed": 2})
     with pytest.raises(ConfigError, match="paradigm_settings are for what is given by name"):
         load(source, paradigm=paradigm, paradigm_settings={"fmin": 4})
@@ -163,7 +172,9 @@ def test_wrong_names_and_settings_are_said() -> None:
     assert load("BNCI2014-001").name == load("BNCI2014_001").name == "BNCI2014-001"  # its code and its class
     with pytest.raises(UnknownName, match="no paradigm 'LeftRight'. Did you mean 'LeftRightImagery'"):
         load(paradigm="LeftRight")
-    with pytest.raises(ConfigError, match="takes no setting 'fmn' .*Did you mean 'fmin'.* It takes n_classes, fmin, fmax"):
+    with pytest.raises(
+        ConfigError, match="takes no setting 'fmn' .*Did you mean 'fmin'.* It takes n_classes, fmin, fmax"
+    ):
         load(paradigm_settings={"fmn": 1})
     with pytest.raises(ConfigError, match="refuses its settings .*tmax must be greater than tmin"):
         load(paradigm_settings={"tmin": 2, "tmax": 1})
@@ -342,7 +353,9 @@ def test_the_command_line_probes_whatever_moabb_offers(tmp_path: Path, capsys: p
     settings |= {f"dataset_settings.{key}": json.dumps(value) for key, value in FAKE.items()}
     line = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     with pytest.raises(SystemExit) as left:
-        main(["probe", str(tmp_path / "tiny"), "--data", "moabb", *line, "--by", "cross-subject", "--no-plain", "--json"])
+        main(
+            ["probe", str(tmp_path / "tiny"), "--data", "moabb", *line, "--by", "cross-subject", "--no-plain", "--json"]
+        )
     said = SimpleNamespace(**json.loads(capsys.readouterr().out))
     assert left.value.code == 0
     assert said.licence == "not stated by MOABB"
