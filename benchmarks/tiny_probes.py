@@ -1,7 +1,10 @@
-"""What nkfm-tiny is worth: linear probes beside the same network untrained, band power and covariance tangent space.
+"""What nkfm-tiny is worth: hidden sensors beside interpolation, linear probes beside untrained weights and plain methods.
 
     python benchmarks/tiny_probes.py                  # all tasks
     python benchmarks/tiny_probes.py --only caps --seeds 5
+
+*Filling in*: 55 % of the patches of simulated people, hidden in blocks of 3 cm (the model's own masks), predicted from the
+others; mean absolute error in standard deviations.
 
 *Trials*: FingerMovements in the split its authors gave, as published and with its electrodes put back in order. One test
 set, so the interval is a bootstrap over its trials; for the untrained network, the mean of several initialisations.
@@ -28,10 +31,12 @@ from scipy import stats
 from scipy.special import eval_legendre
 
 import neurokit_fm as nkfm
+from neurokit_fm.batch.collate import collate
 from neurokit_fm.nn.pooling import pool_at
 from neurokit_fm.probing import baselines, labelled_windows
 from neurokit_fm.probing.classify import fit_predict
 from neurokit_fm.probing.plain_methods import log_band_power, tangent_space
+from neurokit_fm.report.reconstruction import Grid, plain_predictions
 from neurokit_fm.training.sampling import Budget, Cut
 
 TASKS = {
@@ -41,6 +46,9 @@ TASKS = {
 }
 TRAIN_SUBJECTS, TEST_SUBJECTS, FIRST_SEED = 8, 8, 9000
 """Seeds of the training corpora are 101 to 103."""
+
+FILLED = ("10-20", "biosemi64", "biosemi128", "biosemi256", "kit157", "neuromag306")
+FILL_SEED, FILL_WINDOWS = 4712, 8
 
 
 def untrained(model: Any, seed: int) -> Any:
@@ -127,6 +135,32 @@ def own_tangent(x: np.ndarray, people: np.ndarray) -> np.ndarray:
     return out
 
 
+def filling_table(model: Any) -> dict[str, Any]:
+    """Print and return the error of filling in hidden patches, three people a cap."""
+    table: dict[str, Any] = {}
+    plain = ("spherical spline", "nearest channel", "zero")
+    print(f"\n| sensors | nkfm-tiny | {' | '.join(plain)} |\n|---|---|{'---|' * len(plain)}")
+    for sensors in FILLED:
+        meg = sensors in ("kit157", "neuromag306")
+        config = {"montages": [] if meg else [sensors], "meg": [sensors] if meg else [], "subjects": 3, "sessions": 1}
+        config |= {"test_subjects": 0, "duration_s": 40.0, "sfreq": 128.0}
+        found: dict[str, list[float]] = {name: [] for name in ("nkfm-tiny", *plain)}
+        for recording in nkfm.datasets.load("simulated")(config, seed=FILL_SEED):
+            ready = model.contract.apply(recording)
+            _, series = ready.series(model.contract.modality)
+            starts = np.linspace(series.start, series.stop, FILL_WINDOWS, endpoint=False)
+            batch = collate([ready.crop(start, start + 1) for start in starts])
+            with torch.inference_mode():
+                grid = Grid.of(model.reconstruct(batch, generator=torch.Generator().manual_seed(0)))
+            found["nkfm-tiny"].append(grid.error())
+            guesses = plain_predictions(grid)
+            for name in plain:
+                found[name].append(grid.error(guesses[name]))
+        table[sensors] = {name: float(np.mean(errors)) for name, errors in found.items()}
+        print(f"| {sensors} | {' | '.join(f'{error:.3f}' for error in table[sensors].values())} |", flush=True)
+    return table
+
+
 def balanced(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean([(predicted[truth == name] == name).mean() for name in np.unique(truth)]))
 
@@ -211,15 +245,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nkfm-tiny")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", choices=["trials", "caps"])
+    parser.add_argument("--only", choices=["filling", "trials", "caps"])
     parser.add_argument("--json", help="also write the numbers here")
     given = parser.parse_args()
     torch.set_num_threads(1)
     model = nkfm.load_model(given.model)
     found = {}
-    if given.only != "caps":
+    if given.only in (None, "filling"):
+        found["filling"] = filling_table(model)
+    if given.only in (None, "trials"):
         found["trials"] = trials_table(model, given.seeds)
-    if given.only != "trials":
+    if given.only in (None, "caps"):
         found["caps"] = caps_table(model, given.seeds)
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:

@@ -62,6 +62,9 @@ class MaskedAutoencoderConfig:
         Standard deviation of the position noise in training.
     global_weight : float
         Weight of the secondary loss, which predicts hidden tokens from one global token; 0 leaves it out.
+    spectrum_weight : float
+        Weight of a loss that reads the power spectrum of each channel, hidden stretches included, off its visible tokens
+        by one linear map, so that rhythms are in the features and not only waveforms; 0 leaves it out. Not in REVE.
     """
 
     encoder: TokenEncoderConfig = field(default_factory=TokenEncoderConfig)
@@ -69,3 +72,4 @@ class MaskedAutoencoderConfig:
     mask: MaskConfig = field(default_factory=MaskConfig)
     noise_m: float = 0.0025
     global_weight: float = 0.1
+    spectrum_weight: float = 0.0

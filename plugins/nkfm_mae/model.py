@@ -31,12 +31,15 @@ class Reconstruction:
         Raw values of the K hidden tokens, in order of sample and token.
     from_global : Tensor, shape (K, w), or None
         The same, predicted from the global token alone.
+    seen : Tokens
+        The visible tokens as the encoder left them.
     """
 
     target: Tokens
     hidden: Tensor
     predicted: Tensor
     from_global: Tensor | None
+    seen: Tokens
 
 
 class MaskedAutoencoder(Model):
@@ -86,6 +89,7 @@ class MaskedAutoencoder(Model):
             if config.global_weight
             else None
         )
+        self.to_spectrum = nn.Linear(wide, raw // 2 + 1) if config.spectrum_weight else None
 
     def forward(self, batch: Batch) -> Features:
         """Encode all tokens, none hidden; ``"pooled"`` is their mean."""
@@ -147,24 +151,43 @@ class MaskedAutoencoder(Model):
         if full and self.pool is not None and self.global_to_raw is not None:
             context = self.pool(layers, seen.mask)  # (B, D)
             from_global = self.global_to_raw((context[:, None] + position)[hidden])  # (K, w)
-        return Reconstruction(target, hidden, predicted, from_global)
+        return Reconstruction(target, hidden, predicted, from_global, replace(seen, values=encoded))
 
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None, hidden: Tensor | None = None) -> Loss:
-        """Mean absolute error over hidden tokens; in training plus ``global_weight`` times the secondary one.
+        """Mean absolute error over hidden tokens; in training plus the weighted further losses of the config.
 
-        Parts: ``primary``, and in training ``secondary``.
+        Parts: ``primary``, and in training ``secondary`` and ``spectrum``, those that have a weight.
         """
         full = self.training and self.pool is not None
         made = self.reconstruct(batch, hidden=hidden, generator=generator, full=full)
         truth = made.target.values[made.hidden]  # (K, w)
         primary = F.l1_loss(made.predicted.float(), truth.float())
-        if made.from_global is None:
-            return Loss(primary, {"primary": primary})
-        secondary = F.l1_loss(made.from_global.float(), truth.float())
-        return Loss(primary + self.config.global_weight * secondary, {"primary": primary, "secondary": secondary})
+        total, parts = primary, {"primary": primary}
+        if made.from_global is not None:
+            parts["secondary"] = F.l1_loss(made.from_global.float(), truth.float())
+            total = total + self.config.global_weight * parts["secondary"]
+        if self.training and self.to_spectrum is not None:
+            spectra = log_spectra(made.target)  # (B, C, F)
+            rows = made.seen.index[..., :1].expand(-1, -1, spectra.shape[2])  # (B, V, F)
+            wanted = spectra.gather(1, rows)[made.seen.mask]  # (S, F)
+            read = self.to_spectrum(made.seen.values[made.seen.mask])  # (S, F)
+            parts["spectrum"] = F.l1_loss(read.float(), wanted)
+            total = total + self.config.spectrum_weight * parts["spectrum"]
+        return Loss(total, parts)
 
     def _jitter(self, tokens: Tokens, generator: torch.Generator | None) -> Tensor:
         """Move each channel a little, the same way in every sample and step (one draw of (C, 3), as published)."""
         rows = tokens.index[..., 0]  # (B, N)
         noise = torch.randn((int(rows.max()) + 1, 3), generator=generator).to(tokens.coords) * self.config.noise_m
         return torch.cat([tokens.coords[..., :3] + noise[rows], tokens.coords[..., 3:]], dim=-1)
+
+
+def log_spectra(tokens: Tokens) -> Tensor:
+    """Log power of each channel: Hann-windowed spectra of its tokens' raw values, averaged (Welch 1967), (B, C, w//2 + 1)."""
+    x = tokens.values.float()  # (B, N, w)
+    power = torch.fft.rfft(x * torch.hann_window(x.shape[2], device=x.device)).abs() ** 2 / x.shape[2]  # (B, N, F)
+    rows = tokens.index[..., 0]  # (B, N)
+    total = power.new_zeros((len(x), int(rows.max()) + 1, power.shape[2]))
+    total.scatter_add_(1, rows[..., None].expand_as(power), power * tokens.mask[..., None])
+    count = total.new_zeros(total.shape[:2]).scatter_add_(1, rows, tokens.mask.to(total.dtype))
+    return torch.log(total / count.clamp(min=1)[..., None] + 1e-4)

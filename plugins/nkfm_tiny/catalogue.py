@@ -12,6 +12,6 @@ TINY = ShippedWeights(
     licence=LICENCE,
     page="docs/models/nkfm-tiny.md",
     paper="arXiv:2510.21585 (the method)",
-    parameters=871_602,
+    parameters=873_279,
 )
 """Half-precision weights, contract, card, fingerprint, and the recipe and log of the run that made them."""

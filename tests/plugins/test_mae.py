@@ -15,7 +15,7 @@ from neurokit_fm.nn.blocks import TransformerConfig
 from neurokit_fm.nn.encoder import TokenEncoderConfig
 from nkfm_mae.config import MaskConfig, MaskedAutoencoderConfig
 from nkfm_mae.masking import block_mask, draw, grow, random_mask
-from nkfm_mae.model import MaskedAutoencoder
+from nkfm_mae.model import MaskedAutoencoder, log_spectra
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "reve"
 SMALL = TransformerConfig(width=32, depth=2, heads=2, head_dim=16)
@@ -153,13 +153,52 @@ def test_hidden_values_cannot_leak_into_their_prediction():
     assert torch.equal(before, model.reconstruct(nkfm.Batch(streams={"eeg": again}), hidden=hidden).predicted)
 
 
-def test_training_loss_reaches_every_parameter_and_repeats_with_its_generator():
-    model = autoencoder().train()
+@pytest.mark.parametrize(
+    ("weights", "parts"),
+    [
+        ({}, {"primary", "secondary"}),
+        ({"spectrum_weight": 0.3}, {"primary", "secondary", "spectrum"}),
+        ({"global_weight": 0.0, "spectrum_weight": 0.3}, {"primary", "spectrum"}),
+    ],
+)
+def test_training_loss_reaches_every_parameter_and_repeats_with_its_generator(weights: dict, parts: set[str]):
+    model = autoencoder(**weights).train()
     losses = [model.loss(batch(), generator=torch.Generator().manual_seed(7)) for _ in range(2)]
     assert torch.equal(losses[0].total, losses[1].total)
-    assert set(losses[0].parts) == {"primary", "secondary"}
+    assert set(losses[0].parts) == parts
+    scale = {"primary": 1.0, "secondary": model.config.global_weight, "spectrum": model.config.spectrum_weight}
+    expected = sum(scale[name] * losses[0].parts[name] for name in parts)
+    torch.testing.assert_close(losses[0].total, expected)
+    assert set(model.eval().loss(batch()).parts) == {"primary"}
     losses[0].total.backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_spectra_are_those_of_welch_with_every_real_token_of_a_channel_and_no_other():
+    from scipy.signal import welch
+
+    stream = batch(((3, 800), (2, 450)))["eeg"]
+    found = log_spectra(autoencoder().encoder.tokenizer.cut(stream))  # 0.5 s tokens of 100 samples
+    assert found.shape == (2, 3, 51)
+    for row, channels, length in ((0, 3, 800), (1, 2, 400)):
+        x = stream.values[row, :channels, :length].double().numpy()
+        # density, one-sided: twice |X|^2 over rate and energy of the window, but for the first and last frequency
+        _, density = welch(x, fs=200, window="hann", nperseg=100, noverlap=0, detrend=False)
+        once = torch.full((51,), 0.5)
+        once[[0, -1]] = 1.0
+        energy = torch.hann_window(100).double().square().sum()
+        expected = torch.as_tensor(density) * once * 200 * energy / 100
+        torch.testing.assert_close(found[row, :channels].double(), torch.log(expected + 1e-4), atol=1e-4, rtol=1e-4)
+
+
+def test_the_spectrum_is_read_off_visible_tokens_alone():
+    model = autoencoder(spectrum_weight=1.0).train()
+    one = batch()
+    hidden = draw(model.encoder.tokenizer.cut(one["eeg"]), MaskConfig(), torch.Generator().manual_seed(0))
+    seen = model.reconstruct(one, hidden=hidden, generator=torch.Generator().manual_seed(1)).seen
+    assert int(seen.mask.sum()) == int((~hidden).sum())
+    rows = (seen.index[..., 0] * 8 + seen.index[..., 1])[0][seen.mask[0]]
+    assert rows.tolist() == (~hidden[0]).nonzero()[:, 0].tolist()
 
 
 def test_evaluation_uses_the_same_mask_every_time_and_no_noise():
