@@ -160,7 +160,11 @@ def folds(dataset: Dataset, protocol: Protocol, *, seed: int = 0) -> list[Fold]:
             tuple(Piece(i) for i, part in enumerate(parts) if part == wanted) for wanted in ("train", "test")
         )
         if not train or not test:
-            raise DataError(f"{dataset.name!r} has no given split: its column 'part' holds {sorted(set(parts))}")
+            have = ", ".join(sorted(filter(None, set(parts)))) or "nothing"
+            raise DataError(
+                f"{dataset.name!r} has no given split: its column 'part' holds {have}, where 'train' and 'test' are looked for. "
+                "Divide it by cross-subject, cross-session or within-session instead"
+            )
         return [Fold("given", dataset, train, test)]
     if protocol.by in ("within-session", "few-shot"):
         make = _blocks if protocol.by == "within-session" else _shots
