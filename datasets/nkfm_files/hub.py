@@ -46,12 +46,13 @@ def fetch(repo: str, revision: str, patterns: Sequence[str]) -> tuple[Path, str]
     )
 
     what, page = f"the data set {repo}@{revision}", f"{constants.ENDPOINT}/datasets/{repo}"
-    transport = tuple(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+    transport = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]  # depends on its version
+    failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *transport)
     try:
         folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
     except HFValidationError as err:
         raise DataError(f"repo must be 'owner/name', as on the Hub; got {repo!r}") from err
-    except (OSError, ValueError, RuntimeError, *transport) as err:
+    except failures as err:
         cause = err.__cause__ if isinstance(err, LocalEntryNotFoundError) else err
         if isinstance(cause, GatedRepoError):
             words = f"is gated: accept its terms at {page}, run `hf auth login`, and try again"
