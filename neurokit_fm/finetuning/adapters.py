@@ -7,31 +7,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from neurokit_fm.errors import ConfigError, need
 from neurokit_fm.finetuning.config import FinetuneConfig
 from neurokit_fm.model import Model
+from neurokit_fm.nn.blocks import stacks
 
 
-def blocks(model: Model) -> tuple[str, nn.ModuleList]:
-    """Name and list of the model's main stack of layers: the list of modules with the most weights.
+def blocks(model: Model) -> tuple[str, nn.Module]:
+    """Name of the model's main stack of layers, the one with the most weights, and what holds them.
 
     Raises
     ------
     ConfigError
         If the model has no such list.
     """
-    lists = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m) > 1]
-    lists = lists or [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m)]
-    if not lists:
+    found = stacks(model)
+    if not found:
         raise ConfigError(
-            f"{model.name} has no stack of layers (a ModuleList); fine-tune it with method 'full' or 'head'"
+            f"{model.name} has no stack of layers (a ModuleList or Sequential); fine-tune it with method 'full' or 'head'"
         )
-    return max(lists, key=lambda item: (not item[0].startswith("decoder"), _size(item[1])))
-
-
-def _size(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+    sizes = {name: sum(p.numel() for layer in layers for p in layer.parameters()) for name, layers in found.items()}
+    name = max(found, key=lambda name: (len(found[name]) > 1, not name.startswith("decoder"), sizes[name]))
+    return name, model.get_submodule(name)
 
 
 def parameter_groups(model: Model, config: FinetuneConfig) -> list[dict[str, Any]]:
@@ -45,8 +44,8 @@ def parameter_groups(model: Model, config: FinetuneConfig) -> list[dict[str, Any
     groups = [{"params": head, "peak": config.head_lr}] if head else []
     if config.layer_decay == 1 or not body:
         return [*groups, {"params": [p for _, p in body], "peak": config.lr}] if body else groups
-    where, stack = blocks(model)
-    n = len(stack)
+    where, _ = blocks(model)
+    n = len(stacks(model)[where])
     seen, of_depth = False, dict[int, list[nn.Parameter]]()
     for name, p in body:
         inside = re.match(re.escape(where) + r"\.(\d+)\.", name)
@@ -87,7 +86,11 @@ def add_adapters(model: Model, config: FinetuneConfig, steps: int) -> Any:
     """
     peft = need("peft", f"fine-tuning with {config.method}", extra="peft")
     where, stack = blocks(model)
-    linear = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]
+    linear = [
+        name
+        for name, module in stack.named_modules()
+        if isinstance(module, nn.Linear) and not isinstance(module, NonDynamicallyQuantizableLinear)
+    ]  # the other kind is part of torch's own attention, which takes its weight and never calls it
     chosen = [name for name in linear if not config.targets or name.rpartition(".")[2] in config.targets]
     if not chosen:
         known = sorted({name.rpartition(".")[2] for name in linear})
@@ -129,7 +132,7 @@ def _second(names: Sequence[str]) -> list[str]:
     return [name for name in names if name.rpartition(".")[2] in ("down", "fc2", "w2")]
 
 
-def _block(stack: nn.ModuleList, names: Sequence[str], wanted: int) -> int:
+def _block(stack: nn.Module, names: Sequence[str], wanted: int) -> int:
     """Largest block size up to `wanted` that divides every map's number of inputs."""
     widths = [stack.get_submodule(name).in_features for name in names]
     return max(size for size in range(1, wanted + 1) if all(width % size == 0 for width in widths))  # type: ignore[operator]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from neurokit_fm.contract import SeriesContract
 from neurokit_fm.dataset import Dataset
 from neurokit_fm.errors import ConfigError, DataError
 from neurokit_fm.evaluation.outcome import Kind, label_matrix, split_labels
-from neurokit_fm.model import Model
+from neurokit_fm.model import Loss, Model
 from neurokit_fm.probing.trials import encode, group_names, target_windows
 from neurokit_fm.training.sampling import Cut
 
@@ -175,7 +175,7 @@ class Target:
         each = -(soft * out.log_softmax(1)).sum(1)  # (B,)
         if weight is None:
             return each.mean()
-        w = wanted @ weight
+        w = (wanted * weight).sum(1)  # not a product of matrices, which autocast would round
         return (w * each).sum() / w.sum()
 
     @torch.no_grad()
@@ -184,6 +184,25 @@ class Target:
         if self.kind == "quantity":
             linear.weight.mul_(self.scale)
             linear.bias.mul_(self.scale).add_(self.mean)
+
+
+@runtime_checkable
+class TaskTrainable(Protocol):
+    """A model whose own terms belong to the loss of a task, as those of a codebook do.
+
+    Fine-tuning minimises what it returns wherever more than the head learns.
+    """
+
+    def task_loss(
+        self,
+        batch: Batch,
+        target: Tensor,
+        *,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        generator: torch.Generator | None = None,
+    ) -> Loss:
+        """Return `loss` of the head's outputs (B, O), float32, and the target, with the model's own terms added."""
+        ...
 
 
 def mix(stream: SeriesStream, wanted: Tensor, strength: float, rng: np.random.Generator) -> tuple[SeriesStream, Tensor]:

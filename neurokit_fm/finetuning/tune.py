@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from neurokit_fm.errors import ConfigError, TrainingError
 from neurokit_fm.evaluation.outcome import Kind, Outcome, Prediction, measures
 from neurokit_fm.finetuning.adapters import add_adapters, parameter_groups
 from neurokit_fm.finetuning.config import ADAPTERS, FinetuneConfig, Method
-from neurokit_fm.finetuning.data import Labelled, Target, hold_out, labelled_trials, mix
+from neurokit_fm.finetuning.data import Labelled, Target, TaskTrainable, hold_out, labelled_trials, mix
 from neurokit_fm.heads import HeadConfig
 from neurokit_fm.model import Model
 
@@ -262,7 +262,7 @@ class _Stage:
                 better = valid is None or valid > best
                 if better:
                     best, since = valid if valid is not None else best, 0
-                    kept = {n: p.detach().clone() for n, p in self.model.named_parameters() if p.requires_grad}
+                    kept = {n: x.detach().clone() for n, x in self._moving()}
                 else:
                     since += 1
                 lr = optimiser.param_groups[-1]["lr"]
@@ -274,9 +274,14 @@ class _Stage:
                 if since >= config.patience:
                     break
         with torch.no_grad():
-            for n, p in self.model.named_parameters():
+            for n, x in self._moving():
                 if n in kept:
-                    p.copy_(kept[n])
+                    x.copy_(kept[n])
+
+    def _moving(self) -> Iterator[tuple[str, Tensor]]:
+        """What an epoch changes: the weights that learn, and buffers, such as running means."""
+        yield from ((n, p) for n, p in self.model.named_parameters() if p.requires_grad)
+        yield from self.model.named_buffers()
 
     def _step(self, rows: Any, optimiser: torch.optim.Optimizer, step: int) -> float:
         self.model.train(self.name != "head")
@@ -289,8 +294,10 @@ class _Stage:
             batch = replace(batch, streams={modality: stream})
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            out = self.model.predict(batch)
-        loss = self.target.loss(out, wanted)
+            if self.name != "head" and isinstance(self.model, TaskTrainable):
+                loss = self.model.task_loss(batch, wanted, loss=self.target.loss).total
+            else:
+                loss = self.target.loss(self.model.predict(batch), wanted)
         if self.name == "adapters" and self.config.method == "adalora":
             loss = loss + self._orthogonal()
         if not bool(torch.isfinite(loss)):

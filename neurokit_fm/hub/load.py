@@ -17,7 +17,7 @@ from neurokit_fm.hub.download import fetch, split_ref
 from neurokit_fm.hub.folder import CONFIG, FILES, load_folder
 from neurokit_fm.hub.header import read_json
 from neurokit_fm.hub.published import load_published
-from neurokit_fm.registry import weights
+from neurokit_fm.registry import KINDS, weights
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +69,11 @@ def load_model(
         elif (found := split_ref(name)) is not None:
             model, report = load_folder(fetch(*found, FILES, token))
         else:
+            kinds = [kind for kind, registry in KINDS.items() if name in registry]
+            if kinds:
+                what = f"one of the {kinds[0]}, not a trained model"
+                where = "a folder (`nkfm pretrain` makes one), a name in `nkfm list weights`, or owner/name on the Hub"
+                raise UnknownName(f"{name!r} is {what}; give {where}")
             raise UnknownName(
                 f"no model {name!r}: not a folder, not in the catalogue, not owner/name on the Hub."
                 f"{did_you_mean(name, weights)} Run `nkfm list weights` to see the catalogue."

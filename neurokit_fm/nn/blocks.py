@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from neurokit_fm.batch.packing import Packing
 from neurokit_fm.errors import ConfigError
@@ -169,15 +168,7 @@ class Transformer(nn.Module):
     """A stack of blocks, no final norm.
 
     Padded batches are packed on the way in and unpacked on the way out, so that padding costs nothing.
-
-    Attributes
-    ----------
-    recompute : bool
-        In training, keep only the input of each block and compute the rest again for the gradient: less memory, a third
-        more work, the same numbers.
     """
-
-    recompute = False
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -234,12 +225,22 @@ class Transformer(nn.Module):
         runs = None if segment is None else Runs.of(segment)
         layers = [x] if keep_layers else []
         for block in self.blocks:
-            if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, mask, runs, use_reentrant=False)
-            else:
-                x = block(x, mask, runs)
+            x = block(x, mask, runs)
             if keep_layers:
                 layers.append(x)
         if packing is not None:
             x, layers = packing.unpack(x), [packing.unpack(layer) for layer in layers]
         return x, layers
+
+
+def stacks(model: nn.Module) -> dict[str, list[nn.Module]]:
+    """Layers that follow each other, by the name of the list or sequence that holds them: of these, the outermost.
+
+    A layer is what has parts of its own; a lone linear map, a norm and an activation are none.
+    """
+    found: dict[str, list[nn.Module]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList | nn.Sequential) and not name.startswith(tuple(f"{n}." for n in found)):
+            layers = [layer for layer in module if any(True for _ in layer.children())]
+            found |= {name: layers} if layers else {}
+    return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from neurokit_fm.batch.batch import Batch
 from neurokit_fm.contract import SeriesContract
 from neurokit_fm.errors import ConfigError
 from neurokit_fm.model import Loss, Model, Pretrainable
-from neurokit_fm.nn.blocks import Transformer
+from neurokit_fm.nn.blocks import stacks
 
 LossOf = Callable[[Model, Batch, torch.Generator], Loss]
 """Loss of a model on a batch, all randomness but dropout from the generator."""
@@ -64,16 +66,20 @@ class Objective(nn.Module):
         return loss.total.float(), {name: part.detach().float() for name, part in loss.parts.items()}
 
 
-def recompute_activations(model: Model, on: bool = True) -> None:
-    """Let the transformers of a model recompute their activations for the gradient.
+def recompute_activations(model: Model) -> None:
+    """Let the layers of a model keep their input only and compute the rest again for the gradient.
+
+    Less memory, a third more work, the same numbers. Layers are those of `stacks`, of whatever class.
 
     Raises
     ------
     ConfigError
         If it has none.
     """
-    stacks = [module for module in model.modules() if isinstance(module, Transformer)]
-    if on and not stacks:
-        raise ConfigError(f"recompute=true needs a model made of transformer blocks; {model.name} has none")
-    for stack in stacks:
-        stack.recompute = on
+    layers = [layer for stack in stacks(model).values() for layer in stack]
+    if not layers:
+        raise ConfigError(
+            f"recompute=true needs a model made of layers (a ModuleList or Sequential); {model.name} has none"
+        )
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

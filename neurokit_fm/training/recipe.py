@@ -132,7 +132,7 @@ class TrainConfig:
     precision : {"float32", "bf16"}
         bf16 computes under autocast; weights and optimiser stay in float32.
     recompute : bool
-        Recompute activations of transformer blocks in the backward pass instead of keeping them.
+        Recompute activations of the layers in the backward pass instead of keeping them.
     compile : bool
         Compile the objective with `torch.compile`.
     mixed : bool

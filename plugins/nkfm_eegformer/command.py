@@ -54,7 +54,9 @@ def codes(
             raise StoreError(f"{path} cannot be written: there is no folder {path.parent}; create it first")
     model = load_model(ref)
     if not isinstance(model, EEGFormer):
-        raise ConfigError(f"{ref} is a {model.name}; codes are read with an {EEGFormer.name}")
+        raise ConfigError(
+            f"{ref} is a {model.name}; here codes are read with an {EEGFormer.name}; `nkfm tokenize` is for a braintokenizer"
+        )
     recording = without(read(file), [name.strip() for name in drop.split(",") if name.strip()])
     hop_s = model.contract.window_s / 2 if hop_s is None else hop_s
     found = read_codes(model, recording, hop_s=hop_s, spectra=True)

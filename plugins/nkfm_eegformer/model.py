@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -146,15 +146,25 @@ class EEGFormer(Model):
         parts = {"rec": rec, "codebook": found.codebook, "commit": found.commitment, "perplexity": perplexity[0]}
         return Loss(rec + found.codebook + found.commitment, parts)
 
-    def task_loss(self, batch: Batch, target: Tensor, *, generator: torch.Generator | None = None) -> Loss:
-        """Cross-entropy of the head, with the quantisation terms that let encoder and codebook move along.
+    def task_loss(
+        self,
+        batch: Batch,
+        target: Tensor,
+        *,
+        loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+        generator: torch.Generator | None = None,
+    ) -> Loss:
+        """Loss of the head's outputs, with the quantisation terms that let encoder and codebook move along.
 
         Parameters
         ----------
         batch : Batch
-        target : Tensor, shape (B,), int64
-            Rows of the head's outputs.
+        target : Tensor, shape (B, ...)
+            What `loss` takes; with the default (B,), int64, places among the head's outputs.
+        loss : callable, optional
+            Outputs (B, O), float32, and target to a scalar; fine-tuning gives its own.
         generator : torch.Generator, optional
+            For dropout, and for codes that are moved.
 
         Raises
         ------
@@ -165,7 +175,7 @@ class EEGFormer(Model):
             raise ConfigError("classification needs a head; give the model one with attach_head(HeadConfig(...))")
         with self._drawing_from(generator):
             tokens, hidden, found = self._quantise(batch, learn=self.training, generator=generator)
-            task = F.cross_entropy(self.head(self._features(tokens, hidden, found)).float(), target)
+            task = loss(self.head(self._features(tokens, hidden, found)).float(), target)
         parts = {"task": task, "codebook": found.codebook, "commit": found.commitment}
         return Loss(task + found.codebook + found.commitment, parts)
 

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.config import read_config
-from neurokit_fm.errors import ConfigError, DataError, TrainingError
+from neurokit_fm.errors import DataError, TrainingError
 from neurokit_fm.testing import fake_recording
 from neurokit_fm.training import Recipe, SelfDistillation, carry_out
 from neurokit_fm.training.averaging import Average
 from neurokit_fm.training.crew import Alone
 from neurokit_fm.training.engine import Engine
 from neurokit_fm.training.guard import Guard
-from neurokit_fm.training.objective import Objective, own_loss, recompute_activations
+from neurokit_fm.training.objective import own_loss
 from neurokit_fm.training.optimisers import OptimiserConfig
 from neurokit_fm.training.recipe import TrainConfig
 from neurokit_fm.training.sampling import Budget, Sampler
@@ -192,29 +192,6 @@ def test_bf16_is_finite_and_near_float32_and_weights_stay_float32() -> None:
     assert low == pytest.approx(high, rel=0.03)  # bf16 keeps 8 bits, 0.4 %
     assert low != high
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-
-
-def test_recomputing_activations_gives_the_same_gradients() -> None:
-    model = mae()
-    batch = next(iter(source_of(model, MIXED, 64)))
-
-    def gradients() -> list[Tensor]:
-        model.zero_grad()
-        total, _ = Objective(model)(batch, torch.Generator().manual_seed(0))
-        total.backward()
-        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
-
-    kept = gradients()
-    recompute_activations(model)
-    calls = []
-    for name, module in model.named_modules():
-        if name.endswith("blocks.0"):
-            module.register_forward_pre_hook(lambda *_: calls.append(1))
-    again = gradients()
-    assert len(calls) == 4  # encoder and decoder, each once more in the backward pass
-    assert all(map(torch.equal, kept, again))
-    with pytest.raises(ConfigError, match="plain has none"):
-        recompute_activations(Plain())
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Fine-tuning: every method learns what can be learned, only what it says is trained, and what is saved predicts the same."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from neurokit_fm.cli.main import cli
 from neurokit_fm.config import read_config
 from neurokit_fm.data.events import Events
 from neurokit_fm.errors import ConfigError, DataError
-from neurokit_fm.finetuning import Epoch, FinetuneConfig, Finetuning, finetune, predict
+from neurokit_fm.finetuning import Epoch, FinetuneConfig, Finetuning, TaskTrainable, finetune, predict
 from neurokit_fm.finetuning.adapters import add_adapters, blocks, parameter_groups
 from neurokit_fm.finetuning.data import Target, hold_out, labelled_trials, mix
 from neurokit_fm.probing import Protocol, evaluate
@@ -139,6 +140,60 @@ def test_the_best_epoch_on_held_out_groups_is_kept_and_training_stops_early() ->
     assert held is not None
     assert len(set(held.groups)) == 1
     assert len(held) == 20
+
+
+@dataclass(frozen=True)
+class NoConfig:
+    pass
+
+
+class Counting(nkfm.Model):
+    """Means of the channels; its own term in the loss of a task is a hundred, and it counts how often that was asked for."""
+
+    name = "counting"
+    config_class = NoConfig
+    accepts = (SeriesStream,)
+
+    def __init__(self, contract: nkfm.SeriesContract):
+        super().__init__(NoConfig(), contract)
+        self.scale = torch.nn.Parameter(torch.ones(8))
+        self.register_buffer("asked", torch.zeros(()))
+
+    def forward(self, batch: nkfm.Batch) -> nkfm.Features:
+        """One token a channel, the width of which is eight times its mean."""
+        stream = batch.the(SeriesStream)
+        tokens = stream.values.mean(-1, keepdim=True) * self.scale
+        return nkfm.Features(
+            tokens=tokens, mask=stream.channel_mask, coords=tokens.new_zeros(*tokens.shape[:2], 4),
+            index=torch.zeros(*tokens.shape[:2], 2, dtype=torch.int64),
+        )  # fmt: skip
+
+    def task_loss(
+        self,
+        batch: nkfm.Batch,
+        target: torch.Tensor,
+        *,
+        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        generator: torch.Generator | None = None,
+    ) -> nkfm.Loss:
+        """A hundred more."""
+        self.asked += 1
+        return nkfm.Loss(loss(self.predict(batch).float(), target) + 100)
+
+
+def test_a_models_own_loss_of_a_task_is_what_is_minimised_wherever_the_model_learns() -> None:
+    model = Counting(small().contract)
+    assert isinstance(model, TaskTrainable)
+    assert not isinstance(small(), TaskTrainable)
+    for target in ("", "speed", "both"):
+        epochs: list[Epoch] = []
+        settings = {**FAST, "epochs": 3, "head_epochs": 2}
+        tuned = finetune(model, data(target=target), "two-stage", settings=settings, on_epoch=epochs.append)
+        assert {epoch.stage: epoch.loss > 100 for epoch in epochs} == {"head": False, "all": True}
+        best = max(i for i, epoch in enumerate(epochs) if epoch.best) - 1  # epochs of the second stage
+        assert (
+            float(tuned.asked) == best * 3
+        )  # what the model counted belongs to the epoch that is kept: 40 trials in 16s
 
 
 def test_trials_are_held_out_by_group_else_at_the_end() -> None:

@@ -1,7 +1,5 @@
-"""Labelled files, epochs and Zarr windows as data sets."""
+"""Labelled files and epochs as data sets."""
 
-import json
-import warnings
 from pathlib import Path
 
 import mne
@@ -68,39 +66,3 @@ def test_epochs_in_files_and_in_memory(tmp_path: Path) -> None:
         make([str(tmp_path / "gone-epo.fif")])
     with pytest.raises(DataError, match="the table has 1 rows for 3 files"):
         make(files, table=[{"subject": "1"}])
-
-
-@pytest.mark.parametrize("continuous", [False, True])
-def test_windows_in_zarr_folders(tmp_path: Path, continuous: bool) -> None:
-    zarr = pytest.importorskip("zarr")
-    folder = tmp_path / "mine" / "sourcedata" / "braindecode"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        root = zarr.open_group(folder / "dataset.zarr", mode="w")
-        root.attrs.update({"n_datasets": 2, "dataset_type": "EEGWindowsDataset" if continuous else "WindowsDataset"})
-        for i in range(2):
-            one = epochs(i)
-            x = one.get_data()
-            group = root.create_group(f"recording_{i}")
-            stored = x.swapaxes(0, 1).reshape(3, -1) if continuous else x
-            array = group.create_array("data", shape=stored.shape, dtype="float32")
-            array[:] = 1e6 * stored
-            group.attrs.update(
-                {"description": {"subject": i + 1, "session": "0"}, "info": one.info.to_json_dict(), "target_name": "y"}
-            )
-            lines = ["\ti_window_in_trial\ti_start_in_trial\ti_stop_in_trial\ttarget"]
-            lines += [f"{k}\t0\t{50 * k}\t{50 * k + 50}\t{code}" for k, code in enumerate(one.events[:, 2])]
-            (folder / "dataset.zarr" / f"recording_{i}" / "metadata.tsv").write_text("\n".join(lines))
-    (folder / "dataset_description.json").write_text(json.dumps({"Name": "made", "License": "CC0"}))
-    make = nkfm.datasets.load("zarr-windows")
-    data = make(str(tmp_path / "mine"), unit="uV", parts={"train": ["1"], "test": ["2"]})
-    assert (data.name, data.licence, data.label_of) == ("made", "CC0", {"1": "1", "2": "2"})
-    assert [row["part"] for row in data.table] == ["train", "test"]
-    trials = raw_trials(data)
-    assert np.allclose(trials.x, np.concatenate([epochs(i).get_data() for i in range(2)]), atol=1e-10)
-    assert trials.y.tolist() == [str(code) for i in range(2) for code in epochs(i).events[:, 2]]
-    assert evaluate([], data, Protocol(), plain=plain_methods()[:1]).baselines[0].value > 0.9
-    with pytest.raises(FileNotFoundError, match="holds no dataset.zarr"):
-        make(str(tmp_path / "other"))
-    with pytest.raises(DataError, match="has no column 'stage'; columns: i_window_in_trial"):
-        make(str(tmp_path / "mine"), target="stage")

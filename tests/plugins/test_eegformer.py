@@ -12,6 +12,8 @@ import neurokit_fm as nkfm
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.config import read_config
 from neurokit_fm.errors import ConfigError, DataError
+from neurokit_fm.finetuning import FinetuneConfig, finetune
+from neurokit_fm.finetuning.adapters import add_adapters, blocks
 from neurokit_fm.heads import HeadConfig
 from neurokit_fm.nn.blocks import TransformerConfig
 from neurokit_fm.nn.encoder import TokenEncoderConfig
@@ -162,6 +164,31 @@ def test_a_head_learns_what_its_classes_differ_in():
         optimiser.step()
     model.eval()
     assert torch.equal(model.predict(data).argmax(1), target)
+
+
+@pytest.mark.parametrize("table", ["learned", "ema"])
+def test_fine_tuning_moves_the_codes_along_with_the_encoder(table):
+    dataset = simulated(replace(REST, task="motor", subjects=2, test_subjects=0, duration_s=24, trial_s=2.0), seed=1)
+    model = built(replace(SMALL, codebook=table)).eval()
+    if table == "ema":
+        model.tokenizer.quantizer.books[0].inited.fill_(1)
+    settings = {"epochs": 1, "head_epochs": 1, "valid_share": 0.0}
+    for method, moves in (("head", False), ("full", True)):
+        tuned = finetune(model, dataset, method, settings=settings)
+        same = torch.equal(tuned.tokenizer.quantizer.books[0].embed, model.tokenizer.quantizer.books[0].embed)
+        assert same != moves
+
+
+def test_adapters_go_into_the_encoder_and_not_into_the_codebook():
+    pytest.importorskip("peft")
+    model = built(replace(SMALL, enc_layers=2))
+    assert blocks(model)[0] == "tokenizer.encoder"
+    add_adapters(model, FinetuneConfig(method="lora", rank=4), steps=10)
+    model.eval().requires_grad_(True)
+    model.tokenizer.encode(model.tokenizer.cut(batch()["eeg"]).values).sum().backward()
+    adapters = {name: p.grad for name, p in model.named_parameters() if "lora_B" in name}
+    assert len(adapters) == 4
+    assert all(grad is not None and bool(grad.any()) for grad in adapters.values())
 
 
 def test_a_linear_probe_runs_on_the_features(trained):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,7 +208,6 @@ def test_rows_in_pieces_give_the_same_as_all_at_once(monkeypatch):
         pieces = model.tokenizer.encoder(x)
         monkeypatch.setattr(seanet, "ROWS", 10**6)
         torch.testing.assert_close(model.tokenizer.encoder(x), pieces, atol=1e-6, rtol=1e-5)
-    assert all(m.folded is None for m in model.modules() if isinstance(m, seanet.NormedConv))
 
 
 def test_training_and_evaluation_run_the_same_convolutions():
@@ -430,6 +430,22 @@ def test_a_long_recording_gives_the_codes_of_its_segments():
     parts = [tokenize(model, recording.crop(a, a + 1)) for a in range(4)]
     assert len(whole.values) == sum(len(part.values) for part in parts)
     assert whole.times[-1, 1] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("run", [command.tokenize, command.decode])
+def test_a_name_without_codes_is_told_from_one_that_nobody_has(run, tmp_path):
+    def said(name):
+        line = [str(tmp_path / "x.edf"), "--tokenizer", name, "-o", str(tmp_path / "y.h5")]
+        return str(CliRunner().invoke(run, line).exception)
+
+    way = "give a trained braintokenizer .*; codes of the tokenizer 'spectral-vq' are read by `nkfm codes`"
+    assert re.match(f"the tokenizer 'patch' makes no codes; {way}", said("patch"))
+    assert re.match(f"the tokenizer 'spectral-vq' is learned with its model; {way}", said("spectral-vq"))
+    assert re.match(f"nkfm-tiny is a mae, which makes no codes of this kind; {way}", said("nkfm-tiny"))
+    assert said("mae").startswith(
+        "'mae' is one of the models, not a trained model; give a folder (`nkfm pretrain` makes one)"
+    )
+    assert said("nobody").startswith("no model 'nobody': not a folder")
 
 
 def test_tokenize_and_decode_from_the_shell(tmp_path):

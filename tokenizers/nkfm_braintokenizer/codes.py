@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from tqdm import tqdm
 
-from neurokit_fm import Batch, Channels, Model, Recording, TimeSeries
+from neurokit_fm import Batch, Channels, Model, Recording, TimeSeries, load_model, tokenizers, weights
 from neurokit_fm.batch.collate import collate_series
 from neurokit_fm.batch.series import SeriesStream
 from neurokit_fm.data.atomic import atomic_path
@@ -28,6 +28,10 @@ from nkfm_braintokenizer.model import BrainTokenizerModel
 from nkfm_braintokenizer.sensors import normalise_positions, sensor_inputs
 
 KIND = "neurokit_fm codes 1"
+WAY = (
+    "give a trained braintokenizer (the weights 'braintokenizer', or a folder); codes of the tokenizer 'spectral-vq' are read by "
+    "`nkfm codes`, with a trained eegformer-vq"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,6 +238,20 @@ def batch_of(model: Model, series: TimeSeries, first: int, last: int) -> Batch:
     return Batch(streams={contract.modality: collate_series([piece])}).to(next(model.parameters()).device)
 
 
+def load_tokenizer(ref: str, device: str = "cpu") -> BrainTokenizerModel:
+    """Load a trained model that makes codes of this kind.
+
+    Raises
+    ------
+    ConfigError
+        If it is another model, or the name of a tokenizer, which has no weights.
+    """
+    if ref in tokenizers and ref not in weights and not Path(ref).is_dir():
+        has = "is learned with its model" if hasattr(tokenizers.load(ref), "codes") else "makes no codes"
+        raise ConfigError(f"the tokenizer {ref!r} {has}; {WAY}")
+    return require_tokenizer(load_model(ref, device=device))
+
+
 def require_tokenizer(model: Model) -> BrainTokenizerModel:
     """Return the model if it makes codes of this kind.
 
@@ -242,7 +260,7 @@ def require_tokenizer(model: Model) -> BrainTokenizerModel:
     ConfigError
     """
     if not isinstance(model, BrainTokenizerModel):
-        raise ConfigError(f"{model.reference} is a {model.name}, which makes no codes; give a braintokenizer")
+        raise ConfigError(f"{model.reference} is a {model.name}, which makes no codes of this kind; {WAY}")
     return model
 
 

@@ -20,11 +20,11 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def tokenize(file: Path, ref: str, out: Path, report: Path | None, device: str, as_json: bool) -> None:
     """Turn a recording of EEG, MEG or both into codes."""
-    from neurokit_fm import load_model, read
+    from neurokit_fm import read
     from nkfm_braintokenizer import codes
     from nkfm_braintokenizer.report import codes_report, use_of
 
-    model = codes.require_tokenizer(load_model(ref, device=device))
+    model = codes.load_tokenizer(ref, device)
     recording = read(file)
     made = codes.tokenize(model, recording, progress=not as_json)
     made.save(out)
@@ -66,11 +66,11 @@ def tokenize(file: Path, ref: str, out: Path, report: Path | None, device: str, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def decode(file: Path, ref: str, out: Path, like: Path | None, device: str, as_json: bool) -> None:
     """Turn codes back into signals, at the sensors they came from or at others."""
-    from neurokit_fm import load_model, read
+    from neurokit_fm import read
     from neurokit_fm.data.store import save_recording
     from nkfm_braintokenizer import codes
 
-    model = codes.require_tokenizer(load_model(ref, device=device))
+    model = codes.load_tokenizer(ref, device)
     channels = None
     if like is not None:
         contract: Any = model.contract

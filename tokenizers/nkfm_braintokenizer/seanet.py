@@ -1,13 +1,15 @@
 """SEANet: convolutions that turn a window of one channel into tokens and back, after Encodec (arXiv:2210.13438).
 
 All convolutions are weight-normalised, pad by reflection and look both ways. Inside, a row is (channels, 1, time) with the
-channels next to each other in memory, for which processors have convolutions several times as fast.
+channels next to each other in memory, for which processors have convolutions several times as fast. Each layer has `fold`, its
+weights ready for many calls, which it is then called with.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +27,6 @@ class NormedConv(nn.Module):
     wide_in, wide_out, kernel, stride : int
     transposed : bool
         The lengths are then those of the input channels.
-
-    Attributes
-    ----------
-    folded : Tensor or None
-        The weight, while it is the same for many calls.
     """
 
     def __init__(self, wide_in: int, wide_out: int, kernel: int, stride: int = 1, *, transposed: bool = False):
@@ -40,50 +37,50 @@ class NormedConv(nn.Module):
         self.weight_v = nn.Parameter(plain.weight.detach().clone())
         self.weight_g = nn.Parameter(plain.weight.detach().flatten(1).norm(dim=1)[:, None, None].clone())
         self.bias = nn.Parameter(torch.zeros(wide_out) if plain.bias is None else plain.bias.detach().clone())
-        self.folded: Tensor | None = None
 
-    def weight(self) -> Tensor:
+    def fold(self) -> Tensor:
         """Return length times direction, (out, in, 1, kernel); (in, out, 1, kernel) of a transposed one."""
-        if self.folded is not None:
-            return self.folded
         weight = torch._weight_norm(self.weight_v, self.weight_g, 0)[:, :, None]
         return weight.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         """(rows, in, 1, T) to (rows, out, 1, T / stride), or T * stride."""
         spare = self.kernel - self.stride
         right = spare // 2
         if self.transposed:
-            out = F.conv_transpose2d(x, self.weight(), self.bias, (1, self.stride))
+            out = F.conv_transpose2d(x, weight, self.bias, (1, self.stride))
             return out[..., spare - right : out.shape[-1] - right]
         steps = math.ceil((x.shape[-1] - self.kernel + spare) / self.stride + 1)
         lacking = (steps - 1) * self.stride + self.kernel - spare - x.shape[-1]
         if lacking or spare % 2 or x.shape[1] == 1 or x.shape[-1] < 2 * self.kernel:
-            return self._convolve(_reflect(x, spare - right, right + lacking))
-        out = self._convolve(x, right)
+            return self._convolve(_reflect(x, spare - right, right + lacking), weight)
+        out = self._convolve(x, weight, right)
         if spare:  # zeros beyond the ends are wrong only there: mend the ends instead of copying everything
             n = -(-right // self.stride)  # outputs at each end that saw them
             reach = (n - 1) * self.stride + self.kernel - right  # samples that they need
             start = _reflect(x[..., : max(reach, right + 1)], right, 0)[..., : right + reach]
             end = _reflect(x[..., -max(reach, right + 1) :], 0, right)[..., -(right + reach) :]
-            first, last = self._convolve(torch.cat([start, end])).chunk(2)
+            first, last = self._convolve(torch.cat([start, end]), weight).chunk(2)
             if out.requires_grad:
                 return torch.cat([first, out[..., n:-n], last], dim=-1)
             out[..., :n], out[..., -n:] = first, last
         return out
 
-    def _convolve(self, x: Tensor, padding: int = 0) -> Tensor:
+    def _convolve(self, x: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
         """Convolve with zeros beyond the ends."""
         if x.shape[1] == 1 and not padding and self.stride == 1:  # a matrix product is faster, and leaves channels last
             places = x[:, 0, 0].unfold(-1, self.kernel, 1)  # (rows, T, kernel)
-            return F.linear(places, self.weight()[:, 0, 0], self.bias).transpose(1, 2)[:, :, None]
-        return F.conv2d(x, self.weight(), self.bias, (1, self.stride), (0, padding))
+            return F.linear(places, weight[:, 0, 0], self.bias).transpose(1, 2)[:, :, None]
+        return F.conv2d(x, weight, self.bias, (1, self.stride), (0, padding))
 
 
 class Elu(nn.Module):
     """Exponential linear unit that writes over its input."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def fold(self) -> None:
+        """Nothing: it has no weights."""
+
+    def forward(self, x: Tensor, folded: None) -> Tensor:
         """Same shape."""
         return _elu(x, overwrite=True)
 
@@ -97,10 +94,15 @@ class Residual(nn.Module):
         self.second = NormedConv(width // 2, width, 1)
         self.shortcut = NormedConv(width, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def fold(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weights of the three."""
+        return self.first.fold(), self.second.fold(), self.shortcut.fold()
+
+    def forward(self, x: Tensor, folded: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """(rows, D, 1, T) to the same."""
-        hidden: Tensor = self.second(_elu(self.first(_elu(x)), overwrite=True))
-        return hidden.add_(self.shortcut(x))
+        first, second, shortcut = folded
+        hidden: Tensor = self.second(_elu(self.first(_elu(x), first), overwrite=True), second)
+        return hidden.add_(self.shortcut(x, shortcut))
 
 
 class Recurrent(nn.Module):
@@ -110,7 +112,10 @@ class Recurrent(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(width, width, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def fold(self) -> None:
+        """Nothing: its weights are used as they are."""
+
+    def forward(self, x: Tensor, folded: None) -> Tensor:
         """(rows, D, 1, T) to the same."""
         moving = x[:, :, 0].permute(2, 0, 1).contiguous()  # (T, rows, D)
         out: Tensor = self.lstm(moving)[0] + moving
@@ -129,20 +134,16 @@ class SeaNet(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(rows, in, T) to (rows, out, T')."""
-        convs = [module for module in self.modules() if isinstance(module, NormedConv)]
-        try:
-            for conv in convs:
-                conv.folded = conv.weight()
-            return torch.cat([self._run(part[:, :, None])[:, :, 0] for part in torch.split(rows, ROWS)])
-        finally:
-            for conv in convs:
-                conv.folded = None
+        layers: list[Any] = list(self.layers)
+        folded = [layer.fold() for layer in layers]
 
-    def _run(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        def run(x: Tensor) -> Tensor:
+            x = x.contiguous(memory_format=torch.channels_last)
+            for layer, weights in zip(layers, folded, strict=True):
+                x = layer(x, weights)
+            return x
+
+        return torch.cat([run(part[:, :, None])[:, :, 0] for part in torch.split(rows, ROWS)])
 
 
 def encoder(filters: int, ratios: Sequence[int], kernel: int, last_kernel: int, width: int) -> SeaNet:
