@@ -149,7 +149,7 @@ def test_recipes_are_read_strictly() -> None:
     with pytest.raises(FileNotFoundError, match="no such recipe: revee. Did you mean 'reve'"):
         read_bench("revee")
     assert sorted(named_recipes()) == ["brainomni", "open-eeg-bench", "reve"]
-    for name, count in (("reve", 10), ("brainomni", 11), ("open-eeg-bench", 2)):
+    for name, count in (("reve", 10), ("brainomni", 11), ("open-eeg-bench", 12)):
         assert len(read_bench(name).tasks) == count
 
 
