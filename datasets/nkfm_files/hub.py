@@ -67,8 +67,8 @@ def fetch(repo: str, revision: str, patterns: Sequence[str], *, download: bool) 
     except failures as err:
         if isinstance(err, LocalEntryNotFoundError) and not download:
             raise FileNotFoundError(
-                f"{what} is not whole in the local cache, and nothing is downloaded without being asked; use download=True "
-                f"(--set download=true), or `hf download --repo-type dataset {repo} --revision {revision}`"
+                f"{what} is not in the local cache, or only in part, and nothing is downloaded without being asked; use "
+                f"download=True (--set download=true), or `hf download --repo-type dataset {repo} --revision {revision}`"
             ) from err
         cause = err.__cause__ if isinstance(err, LocalEntryNotFoundError) else err
         if isinstance(cause, GatedRepoError):

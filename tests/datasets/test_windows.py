@@ -214,7 +214,7 @@ def test_nothing_is_downloaded_without_being_asked(hub, tmp_path: Path) -> None:
     way_out = rf"download=True \(--set download=true\), or `hf download --repo-type dataset {REPO} --revision"
     for revision in ("main", first):
         with pytest.raises(
-            FileNotFoundError, match=rf"the data set {REPO}@{revision} is not whole .*{way_out} {revision}`"
+            FileNotFoundError, match=rf"the data set {REPO}@{revision} is not in the local cache.*{way_out} {revision}`"
         ):
             make(repo=REPO, revision=revision)
     assert not hub.seen
@@ -222,7 +222,7 @@ def test_nothing_is_downloaded_without_being_asked(hub, tmp_path: Path) -> None:
     hub.broken[piece] = 500
     with pytest.raises(DataError, match="finished files are kept"):
         make(repo=REPO, revision=first, download=True)
-    with pytest.raises(FileNotFoundError, match=f"{REPO}@{first} is not whole"):  # a part of it is no copy
+    with pytest.raises(FileNotFoundError, match=f"{REPO}@{first} is not in the local cache, or only in part"):
         make(repo=REPO, revision=first)
     hub.broken.clear()
     make(repo=REPO, download=True)
