@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,21 @@ def test_recipes_are_read_strictly() -> None:
     assert sorted(named_recipes()) == ["brainomni", "open-eeg-bench", "reve"]
     for name, count in (("reve", 10), ("brainomni", 11), ("open-eeg-bench", 12)):
         assert len(read_bench(name).tasks) == count
+
+
+def test_open_eeg_bench_is_pinned_and_cut_as_published() -> None:
+    tasks = {task.title: task for task in read_bench("open-eeg-bench").tasks}
+    for task in tasks.values():
+        parts = task.settings["parts"]
+        assert task.by == "given"
+        assert re.fullmatch("[0-9a-f]{40}", task.settings["revision"])
+        assert set(parts) == {"train", "test"}
+        assert len({*parts["train"], *parts["test"]}) == len(parts["train"]) + len(parts["test"])
+    by = {name: task.settings.get("parts_by", "subject") for name, task in tasks.items()}
+    assert {name: column for name, column in by.items() if column != "subject"} == {
+        "bcic2020-3": "run", "seed-v": "session", "tuab": "train", "tuev": "split",
+    }  # fmt: skip
+    assert [name for name, task in tasks.items() if task.settings.get("quantity")] == ["seed-vig"]
 
 
 def test_the_command_writes_the_tables(tmp_path: Path, model: Path) -> None:
