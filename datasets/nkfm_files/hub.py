@@ -8,8 +8,8 @@ from pathlib import Path
 from neurokit_fm.errors import DataError
 
 
-def fetch(repo: str, revision: str, patterns: Sequence[str]) -> tuple[Path, str]:
-    """Fetch files of a data set into the Hub's cache, unless they are there.
+def fetch(repo: str, revision: str, patterns: Sequence[str], *, download: bool) -> tuple[Path, str]:
+    """Find files of a data set in the Hub's cache; where they are not there, fetch them or say how to.
 
     Parameters
     ----------
@@ -19,6 +19,8 @@ def fetch(repo: str, revision: str, patterns: Sequence[str]) -> tuple[Path, str]
         Branch, tag or commit.
     patterns : sequence of str
         Of the paths wanted; ``*`` matches slashes too.
+    download : bool
+        Fetch what is missing. Otherwise no connection is made, and a branch is what it was when it was last fetched.
 
     Returns
     -------
@@ -27,6 +29,8 @@ def fetch(repo: str, revision: str, patterns: Sequence[str]) -> tuple[Path, str]
 
     Raises
     ------
+    FileNotFoundError
+        Without `download`: if they are not in the cache, or only in part, naming repository, revision and the way out.
     DataError
         Naming the repository: it is not there, private, gated, or cannot be reached and is not in the cache.
 
@@ -49,10 +53,23 @@ def fetch(repo: str, revision: str, patterns: Sequence[str]) -> tuple[Path, str]
     transport = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]  # depends on its version
     failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *transport)
     try:
-        folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
+        folder = Path(
+            snapshot_download(
+                repo,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=list(patterns),
+                local_files_only=not download,
+            )
+        )
     except HFValidationError as err:
         raise DataError(f"repo must be 'owner/name', as on the Hub; got {repo!r}") from err
     except failures as err:
+        if isinstance(err, LocalEntryNotFoundError) and not download:
+            raise FileNotFoundError(
+                f"{what} is not in the local cache, or only in part, and nothing is downloaded without being asked; use "
+                f"download=True (--set download=true), or `hf download --repo-type dataset {repo} --revision {revision}`"
+            ) from err
         cause = err.__cause__ if isinstance(err, LocalEntryNotFoundError) else err
         if isinstance(cause, GatedRepoError):
             words = f"is gated: accept its terms at {page}, run `hf auth login`, and try again"

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ WINDOWED = ("WindowsDataset", "EEGWindowsDataset")
 WANTED = ("*dataset.zarr/*", "*dataset_description.json", "README.md")
 """What is read of a repository; the tables beside it say the same in another form."""
 
+WINDOW = "window"
+"""Label of every window where a quantity is predicted."""
+
 
 def zarr_windows(
     root: str = "",
@@ -30,7 +33,10 @@ def zarr_windows(
     revision: str = "main",
     target: str = "",
     unit: str = "V",
-    parts: dict[str, Sequence[str]] | None = None,
+    quantity: bool = False,
+    parts: Mapping[str, Sequence[object]] | None = None,
+    parts_by: str = "subject",
+    download: bool = False,
     licence: str = "",
     citation: str = "",
 ) -> Dataset:
@@ -41,31 +47,40 @@ def zarr_windows(
     root : str
         Folder that holds ``format_info.json``, as ``hf download --repo-type dataset`` leaves it.
     repo : str
-        In place of `root`: ``"owner/name"`` on the Hub. It is downloaded into the Hub's cache, unless it is there.
+        In place of `root`: ``"owner/name"`` on the Hub, of which the Hub's cache holds a copy.
     revision : str
         Branch, tag or commit of `repo`. The citation and every recording's source name the commit it stood for.
     target : str
         Column of each recording's ``metadata.tsv``; default: what the recording names, else ``target``.
     unit : {"V", "uV"}
         Of the stored samples; the layout does not say. Data that a pipeline scaled are often in microvolts.
-    parts : mapping of str to sequence of str, optional
-        Subjects of ``"train"`` and ``"test"``.
+    quantity : bool
+        The targets are numbers to be predicted as such, not classes.
+    parts : mapping of str to sequence, optional
+        Values of `parts_by` that make ``"train"`` and ``"test"``, compared as texts.
+    parts_by : str
+        What a recording says of itself in ``description``: ``"subject"``, ``"session"``, ``"run"``, ``"split"`` ...
+    download : bool
+        Fetch what the cache lacks of `repo`. Otherwise nothing is downloaded, and missing data are an error that says how
+        to get them.
     licence, citation : str
         Default: those of ``dataset_description.json``, or the licence of ``README.md``.
 
     Returns
     -------
     Dataset
-        Each recording's windows are trials, joined with breaks; their classes are the targets as text.
+        Each recording's windows are trials, joined with breaks; their classes are the targets as text, or their quantities
+        the targets as numbers.
 
     Raises
     ------
     ConfigError
         If both or neither of `root` and `repo` are given.
     FileNotFoundError
-        If there is no such folder.
+        If there is no such folder, or without `download` no whole copy of `repo` in the cache.
     DataError
-        If the repository cannot be had, the folder holds something else or part of a data set, or a column is missing.
+        If the repository cannot be had, the folder holds something else or part of a data set, a column or a value of `parts`
+        is not there, or a quantity is no number.
     MissingDependency
         If zarr is not installed.
 
@@ -81,7 +96,7 @@ def zarr_windows(
         raise DataError(f"unit must be 'V' or 'uV'; got {unit!r}")
     if bool(root) == bool(repo):
         raise ConfigError("zarr-windows needs either root, a folder, or repo, 'owner/name' on the Hub")
-    folder, commit = fetch(repo, revision, WANTED) if repo else (Path(root), "")
+    folder, commit = fetch(repo, revision, WANTED, download=download) if repo else (Path(root), "")
     source = f"{repo}@{commit}" if repo else str(folder)
     found = sorted(folder.glob("**/dataset.zarr"))
     if not found and repo:
@@ -101,14 +116,12 @@ def zarr_windows(
     rows: list[dict[str, object]] = []
     for member in members:
         about = {key: value for key, value in dict(member.attrs["description"]).items() if value is not None}
-        row: dict[str, object] = {"session": "1", **about, "subject": str(about.get("subject", ""))}
-        mine = [name for name, people in (parts or {}).items() if str(row["subject"]) in map(str, people)]
-        row |= {"part": mine[0]} if mine else {}
-        rows.append(row)
+        rows.append({"session": "1", **about, "subject": str(about.get("subject", ""))})
+    rows = _divided(rows, parts, parts_by, source) if parts else rows
     described = found[0].parent / "dataset_description.json"
     said = json.loads(described.read_text(encoding="utf-8")) if described.is_file() else {}
 
-    def targets(number: int) -> tuple[list[dict[str, str]], str]:
+    def targets(number: int) -> tuple[list[dict[str, str]], list[str]]:
         file = found[0] / f"recording_{number}" / "metadata.tsv"
         if not file.is_file():
             raise DataError(f"{file} is missing; download the data set again")
@@ -119,10 +132,14 @@ def zarr_windows(
             column = "target" if not target and "target" in table[0] else column
         if table and column not in table[0]:
             raise DataError(f"{file} has no column {column!r}; columns: {', '.join(filter(None, table[0]))}")
-        return table, column
+        values = [row[column] for row in table]
+        odd = [value for value in values if quantity and not _is_number(value)]
+        if odd:
+            raise DataError(f"{file}: column {column!r} holds {odd[0]!r}, which is no number; quantity takes numbers")
+        return table, values
 
     def open_row(number: int) -> Recording:
-        member, (table, column) = members[number], targets(number)
+        member, (table, values) = members[number], targets(number)
         pieces, there = member["data"].nchunks, member["data"].nchunks_initialized
         if there < pieces:
             words = f"{pieces - there} of {pieces} pieces of recording {number} are missing and read as zeros"
@@ -137,7 +154,8 @@ def zarr_windows(
         names = list(info["ch_names"])
         picked = windows[:, [names.index(name) for name in _original(series, names)]]
         joined = picked.swapaxes(0, 1).reshape(picked.shape[1], n * t)
-        events = Events.of(np.arange(n) * t / info["sfreq"], [row[column] for row in table], t / info["sfreq"])
+        labels, columns = ([WINDOW] * n, {"target": np.array(values, dtype=np.float64)}) if quantity else (values, {})
+        events = Events.of(np.arange(n) * t / info["sfreq"], labels, t / info["sfreq"], columns)
         signal = TimeSeries(
             data=joined, sfreq=float(info["sfreq"]), channels=series.channels, modality=modality,
             breaks=tuple(range(t, n * t, t)),
@@ -154,7 +172,7 @@ def zarr_windows(
         )
 
     stated = str(said.get("DatasetDOI") or said.get("Name") or (repo or "not stated"))
-    names = sorted({row[column] for number in range(count) for table, column in [targets(number)] for row in table})
+    classes = sorted({value for number in range(count) for value in targets(number)[1]})
     return Dataset(
         name=repo.partition("/")[2] or str(said.get("Name") or folder.name),
         table=rows,
@@ -162,8 +180,36 @@ def zarr_windows(
         licence=licence or str(said.get("License") or _card_licence(folder / "README.md") or "not stated"),
         citation=f"{citation or stated} ({source})" if repo else citation or stated,
         summary=f"windows of {source}",
-        label_of={name: name for name in names},
+        label_of={name: name for name in ([WINDOW] if quantity else classes)},
+        target="target" if quantity else "",
     )
+
+
+def _divided(
+    rows: Sequence[dict[str, object]], parts: Mapping[str, Sequence[object]], column: str, source: str
+) -> list[dict[str, object]]:
+    """Put the part of each row into the table."""
+    named = [(str(value), part) for part, values in parts.items() for value in values]
+    part_of, there = dict(named), list(dict.fromkeys(str(row[column]) for row in rows if column in row))
+    if not there:
+        known = ", ".join(dict.fromkeys(key for row in rows for key in row))
+        raise DataError(f"the recordings of {source} have no {column!r} to divide them by; they have {known}")
+    absent = [value for value in part_of if value not in there]
+    if absent:
+        have = ", ".join([*there[:50], *(["..."] if len(there) > 50 else [])])
+        raise DataError(f"{source} has no {column} {', '.join(absent[:5])} named in parts; it has {have}")
+    twice = sorted({value for value, part in named if part_of[value] != part})
+    if twice:
+        raise DataError(f"{column} {', '.join(twice[:5])} is named in two parts; name it in one")
+    mine = [part_of.get(str(row.get(column, ""))) for row in rows]
+    return [row | ({"part": part} if part else {}) for row, part in zip(rows, mine, strict=True)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _cut(data: npt.NDArray[Any], table: Sequence[dict[str, str]]) -> npt.NDArray[Any]:

@@ -146,6 +146,8 @@ def open_task(recipe: BenchRecipe, task: TaskConfig) -> Dataset:
     make = datasets.load(task.dataset)
     values = _filled(dict(task.settings), recipe.data)
     known = inspect.signature(make).parameters
+    if recipe.download and "download" in known:
+        values.setdefault("download", True)
     odd = [key for key in values if key not in known]
     if odd:
         raise ConfigError(

@@ -133,6 +133,8 @@ class BenchRecipe:
         Of folds, heads and fine-tuning.
     data : str
         Folder that ``{data}`` stands for.
+    download : bool
+        Let data sets fetch what is missing, those that can and whose settings do not say.
     jobs : int
         Processes.
     device : str
@@ -151,6 +153,7 @@ class BenchRecipe:
     plain: bool = True
     seeds: tuple[int, ...] = (0,)
     data: str = "."
+    download: bool = False
     jobs: int = 1
     device: str = "cpu"
     cache: bool = True

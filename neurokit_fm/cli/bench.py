@@ -23,7 +23,7 @@ def bench(
 ) -> None:
     """Measure models x data sets x methods x seeds after RECIPE: a TOML file, or reve, brainomni, open-eeg-bench.
 
-    Data that are not there are named and left out. Exit code 1 if a cell failed.
+    Data that are not there are named and left out; `--set download=true` fetches those that can be fetched. Exit code 1 if a cell failed.
     """
     from neurokit_fm.benchmarking import read_bench, run_bench, write_board
     from neurokit_fm.cli.probe import command_line, read_values

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,8 +150,23 @@ def test_recipes_are_read_strictly() -> None:
     with pytest.raises(FileNotFoundError, match="no such recipe: revee. Did you mean 'reve'"):
         read_bench("revee")
     assert sorted(named_recipes()) == ["brainomni", "open-eeg-bench", "reve"]
-    for name, count in (("reve", 10), ("brainomni", 11), ("open-eeg-bench", 2)):
+    for name, count in (("reve", 10), ("brainomni", 11), ("open-eeg-bench", 12)):
         assert len(read_bench(name).tasks) == count
+
+
+def test_open_eeg_bench_is_pinned_and_cut_as_published() -> None:
+    tasks = {task.title: task for task in read_bench("open-eeg-bench").tasks}
+    for task in tasks.values():
+        parts = task.settings["parts"]
+        assert task.by == "given"
+        assert re.fullmatch("[0-9a-f]{40}", task.settings["revision"])
+        assert set(parts) == {"train", "test"}
+        assert len({*parts["train"], *parts["test"]}) == len(parts["train"]) + len(parts["test"])
+    by = {name: task.settings.get("parts_by", "subject") for name, task in tasks.items()}
+    assert {name: column for name, column in by.items() if column != "subject"} == {
+        "bcic2020-3": "run", "seed-v": "session", "tuab": "train", "tuev": "split",
+    }  # fmt: skip
+    assert [name for name, task in tasks.items() if task.settings.get("quantity")] == ["seed-vig"]
 
 
 def test_the_command_writes_the_tables(tmp_path: Path, model: Path) -> None:
@@ -167,8 +183,8 @@ def test_the_command_writes_the_tables(tmp_path: Path, model: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["reve", "brainomni", "open-eeg-bench"])
-def test_named_recipes_run_on_trees_of_the_simulator(name: str, tmp_path: Path, model: Path, hub) -> None:
+@pytest.mark.parametrize("name", ["reve", "brainomni"])
+def test_named_recipes_run_on_trees_of_the_simulator(name: str, tmp_path: Path, model: Path) -> None:
     pytest.importorskip("mne_bids")
     from nkfm_bids.write import write_bids
 
@@ -177,35 +193,51 @@ def test_named_recipes_run_on_trees_of_the_simulator(name: str, tmp_path: Path, 
     source = replace(source, table=table)
     write_bids(source, tmp_path / "physionet-mi")
     write_bids(source, tmp_path / "mumtaz", columns=("group",))
-    cheap = {
-        "data": str(tmp_path),
-        "out": str(tmp_path / "out"),
-        "seeds": [0],
-        "jobs": 1 if name == "open-eeg-bench" else 2,  # this process knows the Hub of the test, others do not
-        "methods": [{"kind": "probe"}, {"kind": "finetune", "how": "two-stage", "settings": CHEAP}],
-    }
-    made = read_bench(name, cheap, [str(model)])
-    if name == "open-eeg-bench":
-        _zarr(source, tmp_path / "windows")
-        (task,) = (task.settings for task in made.tasks if task.title == "bcic2020-3")
-        repo = hub.add(task["repo"], tmp_path / "windows", kind="dataset")
-        repo.commits[task["revision"]] = repo.files
+    made = read_bench(name, {**_cheap(tmp_path), "data": str(tmp_path)}, [str(model)])
     rows = run_bench(made)
     done = {row["titles"]["task"] for row in rows if row["status"] == "done"}
-    assert (
-        done
-        == {"reve": {"PhysioNet-MI", "Mumtaz"}, "brainomni": {"PhysioNet-MI", "MDD"}, "open-eeg-bench": {"bcic2020-3"}}[
-            name
-        ]
+    assert done == {"reve": {"PhysioNet-MI", "Mumtaz"}, "brainomni": {"PhysioNet-MI", "MDD"}}[name]
+    assert {row["status"] for row in rows} == {"done", "missing"}
+    assert "missing" in write_board(tmp_path / "out", rows, about=made.about)
+
+
+@pytest.mark.slow
+def test_open_eeg_bench_runs_on_what_is_in_the_cache(tmp_path: Path, model: Path, hub, monkeypatch) -> None:
+    from huggingface_hub import constants
+    from joblib.externals.loky import get_reusable_executor
+
+    source = nkfm.datasets.load("simulated")(
+        {**SIMULATED["config"], "subjects": 3, "sessions": 3, "montages": ["10-10"]}
     )
-    absent = "failed" if name == "open-eeg-bench" else "missing"
-    assert {row["status"] for row in rows} == {"done", absent}
-    assert absent in write_board(tmp_path / "out", rows, about=made.about)
-    if name == "open-eeg-bench":
-        assert all(f"{repo.name}@{task['revision']}" in row["citation"] for row in rows if row["status"] == "done")
-        assert {row["problem"].partition(" is not at")[0] for row in rows if row["status"] == "failed"} == {
-            "the data set braindecode/physionet@3c9cf8b242ca49550a43028bde3c6db3f1353b51"
-        }
+    _zarr(source, tmp_path / "windows")
+    made = read_bench("open-eeg-bench", _cheap(tmp_path), [str(model)])
+    (task,) = (task.settings for task in made.tasks if task.title == "bcic2020-3")
+    repo = hub.add(task["repo"], tmp_path / "windows", kind="dataset")
+    repo.commits[task["revision"]] = repo.files
+    nkfm.datasets.load("zarr-windows")(**task, download=True)
+    hub.stop()
+    monkeypatch.setenv("HF_HUB_CACHE", constants.HF_HUB_CACHE)
+    get_reusable_executor().shutdown()  # processes that were started before do not know the cache of this test
+    rows = run_bench(made)
+    get_reusable_executor().shutdown()
+    done = [row for row in rows if row["status"] == "done"]
+    assert {row["titles"]["task"] for row in done} == {"bcic2020-3"}
+    assert all(f"{repo.name}@{task['revision']}" in row["citation"] for row in done)
+    trials = [len(recording.events.labelled("left", "right")) for recording in source]
+    wanted = (sum(trials) - sum(trials[2::3]), sum(trials[2::3]))  # the third run of each subject is tested
+    assert {(row["score"]["n_train"], row["score"]["n_test"]) for row in done} == {wanted}
+    absent = [row for row in rows if row["status"] == "missing"]
+    assert len(done) + len(absent) == len(rows)
+    assert {row["titles"]["task"] for row in absent} == {task.title for task in made.tasks} - {"bcic2020-3"}
+    assert all("is not in the local cache, or only in part" in row["problem"] for row in absent)
+    board = write_board(tmp_path / "out", rows, about=made.about)
+    assert "`hf download --repo-type dataset braindecode/tuab --revision 7afcc5a0" in board
+
+
+def _cheap(folder: Path) -> dict[str, object]:
+    """A run of two methods that takes seconds."""
+    methods = [{"kind": "probe"}, {"kind": "finetune", "how": "two-stage", "settings": CHEAP}]
+    return {"out": str(folder / "out"), "seeds": [0], "jobs": 2, "methods": methods}
 
 
 def _zarr(source: nkfm.Dataset, folder: Path) -> None:
@@ -224,7 +256,8 @@ def _zarr(source: nkfm.Dataset, folder: Path) -> None:
             group = root.create_group(f"recording_{i}")
             array = group.create_array("data", shape=series.data.shape, dtype="float32")
             array[:] = 1e6 * series.read()
-            group.attrs.update({"description": {"subject": i}, "info": info.to_json_dict(), "target_name": "target"})
+            about = {"subject": source.table[i]["subject"], "run": f"{i % 3:02d}"}
+            group.attrs.update({"description": about, "info": info.to_json_dict(), "target_name": "target"})
             events = rec.events.labelled("left", "right")
             first = np.rint(events.onset * series.sfreq).astype(int)
             rows = [

@@ -18,7 +18,7 @@ from neurokit_fm.data.points import PointProcess
 from neurokit_fm.data.recording import Recording
 from neurokit_fm.data.series import TimeSeries
 from neurokit_fm.dataset import Dataset
-from neurokit_fm.errors import NkfmError
+from neurokit_fm.errors import ConfigError, NkfmError
 from neurokit_fm.splits import split
 from neurokit_fm.testing.checks.check import Case, CheckSkipped, Rule, expect
 
@@ -35,7 +35,7 @@ def no_network() -> Iterator[None]:
 
 
 OWN = "opens data of the user's own"
-"""Why a data set with required arguments is not checked."""
+"""Why a data set that cannot go without arguments is not checked."""
 
 
 class DatasetCase(Case):
@@ -66,13 +66,17 @@ class DatasetCase(Case):
 def builds(case: DatasetCase) -> None:
     """Without arguments and without a network the target returns a `Dataset` of the entry's name with a row or more.
 
-    One that opens files of the user's takes them as required arguments; it cannot be checked without such files.
+    One that opens files of the user's takes them as required arguments, or says in a `ConfigError` which of several it needs;
+    it cannot be checked without such files.
     """
     needed = [name for name, p in inspect.signature(case.target).parameters.items() if p.default is p.empty]
     if needed:
         raise CheckSkipped(f"{OWN}: it needs {', '.join(needed)}")
-    with no_network():
-        made = case.target()
+    try:
+        with no_network():
+            made = case.target()
+    except ConfigError as err:
+        raise CheckSkipped(f"{OWN}: {err}") from err
     expect(isinstance(made, Dataset), f"a {type(made).__name__}", "return a `neurokit_fm.Dataset`")
     expect(made.name == case.entry.name, f"a data set called {made.name!r}", f"call it {case.entry.name!r}")
     expect(len(made), "an empty table", "give one row a recording, known without opening it")
