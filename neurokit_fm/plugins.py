@@ -19,34 +19,12 @@ from neurokit_fm import __version__, hooks
 from neurokit_fm.errors import PluginError, did_you_mean
 
 BUILT_IN = (
-    "nkfm_bids",
-    "nkfm_biot",
-    "nkfm_brainomni",
-    "nkfm_braintokenizer",
-    "nkfm_cbramod",
-    "nkfm_celegans",
-    "nkfm_convpatch",
-    "nkfm_eegformer",
-    "nkfm_eegpt",
-    "nkfm_files",
-    "nkfm_glmhmm",
-    "nkfm_labram",
-    "nkfm_mae",
-    "nkfm_mne",
-    "nkfm_moabb",
-    "nkfm_modalities",
-    "nkfm_nwb",
-    "nkfm_patch",
-    "nkfm_pos4d",
-    "nkfm_reve",
-    "nkfm_samples",
-    "nkfm_signaljepa",
-    "nkfm_simulate",
-    "nkfm_spectral",
-    "nkfm_store",
-    "nkfm_tiny",
+    "nkfm_bids", "nkfm_biot", "nkfm_brainomni", "nkfm_braintokenizer", "nkfm_cbramod", "nkfm_celegans",
+    "nkfm_convpatch", "nkfm_eegformer", "nkfm_eegpt", "nkfm_files", "nkfm_glmhmm", "nkfm_labram", "nkfm_mae",
+    "nkfm_mne", "nkfm_moabb", "nkfm_modalities", "nkfm_nwb", "nkfm_patch", "nkfm_pos4d", "nkfm_reve",
+    "nkfm_samples", "nkfm_signaljepa", "nkfm_simulate", "nkfm_spectral", "nkfm_store", "nkfm_tiny",
     "nkfm_wormgraph",
-)
+)  # fmt: skip
 """Import names of the plugins in this repository, sorted; a test holds folders and tuple together."""
 
 ENTRY_POINT_GROUP = "neurokit_fm"

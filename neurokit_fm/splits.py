@@ -62,10 +62,8 @@ def split(dataset: Dataset, by: By = "subject", *, test_size: float = 0.2, seed:
         )
     count = min(max(1, round(test_size * len(names))), len(names) - 1)
     chosen = {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]}
-    return (
-        dataset.take([row for row, group in enumerate(groups) if group not in chosen]),
-        dataset.take([row for row, group in enumerate(groups) if group in chosen]),
-    )
+    train, test = ([i for i, group in enumerate(groups) if (group in chosen) is held] for held in (False, True))
+    return dataset.take(train), dataset.take(test)
 
 
 def _key(dataset: Dataset, by: str) -> list[str]:
@@ -102,7 +100,7 @@ def _slice(dataset: Dataset, share: float, *, first: bool) -> Dataset:
         kind = f"first {share:.0%}" if first else f"last {1 - share:.0%}"
         return replace(part, info=replace(part.info, source=f"{recording.title} ({kind})"))
 
-    return replace(dataset, open=open_part)
+    return replace(dataset, open=open_part, published=())
 
 
 def _border(recording: Recording, share: float) -> float:

@@ -57,7 +57,8 @@ def zarr_windows(
     quantity : bool
         The targets are numbers to be predicted as such, not classes.
     parts : mapping of str to sequence, optional
-        Values of `parts_by` that make ``"train"`` and ``"test"``, compared as texts.
+        Values of `parts_by` that make ``"train"`` and ``"test"``, compared as texts. Values that no recording has are warned
+        of, as published lists name people who were taken out later; a part that stays empty is an error.
     parts_by : str
         What a recording says of itself in ``description``: ``"subject"``, ``"session"``, ``"run"``, ``"split"`` ...
     download : bool
@@ -197,7 +198,10 @@ def _divided(
     absent = [value for value in part_of if value not in there]
     if absent:
         have = ", ".join([*there[:50], *(["..."] if len(there) > 50 else [])])
-        raise DataError(f"{source} has no {column} {', '.join(absent[:5])} named in parts; it has {have}")
+        words = f"{source} has no {column} {', '.join(absent[:5])} named in parts; it has {have}"
+        if any(set(map(str, values)) <= set(absent) for values in parts.values()):
+            raise DataError(words)
+        warnings.warn(words, stacklevel=3)  # published lists name people who were taken out later
     twice = sorted({value for value, part in named if part_of[value] != part})
     if twice:
         raise DataError(f"{column} {', '.join(twice[:5])} is named in two parts; name it in one")

@@ -65,7 +65,9 @@ def moabb(
     ConfigError
         If a setting is unknown or refused.
     DataError
-        If the two do not fit together, naming what does, or a subject is not there. When opened: if data are missing.
+        If the two do not fit together, naming what does, or a subject is not there. When opened: if MOABB cannot read it.
+    FileNotFoundError
+        When opened: if data are missing.
     MissingDependency
         If MOABB is not installed.
 
@@ -178,10 +180,10 @@ class _Reader:
                 raise self._missing(title, subject, wanted) from err
             raise DataError(f"{title}: MOABB cannot read it ({type(err).__name__}: {err})") from err
 
-    def _missing(self, title: str, subject: Any, wanted: Sequence[str]) -> DataError:
+    def _missing(self, title: str, subject: Any, wanted: Sequence[str]) -> FileNotFoundError:
         where = f" from {wanted[-1]}" if wanted else ""
         name = type(self.dataset).__name__
-        return DataError(
+        return FileNotFoundError(
             f"{title} is not in {self.folder}, and nothing is downloaded without being asked. MOABB would fetch it{where} "
             f"(it does not say how large it is; the data set has {len(self.dataset.subject_list)} subjects).\n"
             f"  download=True (--set download=true), or MOABB's own {name}().download(subject_list=[{subject!r}])"

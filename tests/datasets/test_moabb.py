@@ -219,11 +219,15 @@ def remote() -> Any:
 def test_nothing_is_downloaded_without_being_asked(remote: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, before = home / "data", (socket.socket.connect, socket.getaddrinfo)
     data = load(remote, root=str(root))
-    with pytest.raises(DataError, match=rf"subject 1 is not in {root}, and nothing is downloaded .*\n.*download=True"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"subject 1 is not in {root}, and nothing is downloaded .*\n.*download=True"
+    ):
         data[0]
     assert not root.exists()
     root.mkdir()
-    with pytest.raises(DataError, match=r"fetch it from example.org .*\n.*Remote\(\).download\(subject_list=\[1\]\)"):
+    with pytest.raises(
+        FileNotFoundError, match=r"fetch it from example.org .*\n.*Remote\(\).download\(subject_list=\[1\]\)"
+    ):
         data[0]
     assert not [path for path in home.rglob("*") if path.is_file()]  # no configuration either
     assert (socket.socket.connect, socket.getaddrinfo) == before
@@ -237,7 +241,7 @@ def test_nothing_is_downloaded_without_being_asked(remote: Any, home: Path, monk
         online.setattr("nemar.download", mock.Mock(side_effect=OSError))
         assert len(load(remote, root=str(root), download=True)[0].events) == 16
     assert len(data[0].events) == 16  # from the folder, without a connection
-    with pytest.raises(DataError, match="subject 2 is not in"):
+    with pytest.raises(FileNotFoundError, match="subject 2 is not in"):
         data[2]
     (root / "MNE-remote-data" / "data" / "s1.mat").write_bytes(b"broken")
     with pytest.raises(DataError, match="subject 1: MOABB cannot read it"):

@@ -111,6 +111,8 @@ def test_parts_that_do_not_fit_are_said(tmp_path: Path) -> None:
     assert [row.get("part") for row in data.table] == ["train", None, "test"] * 2 + [None]
     with pytest.raises(DataError, match=r"mine has no run 0, 3 named in parts; it has 00, 01, 02$"):
         make(folder, parts={"train": ["00", 0], "test": [3]}, parts_by="run")
+    with pytest.warns(UserWarning, match=r"mine has no run 0 named in parts; it has 00, 01, 02$"):
+        assert len(make(folder, parts={"train": ["00", 0], "test": ["02"]}, parts_by="run")) == 7
     with pytest.raises(DataError, match=r"no 'split' to divide them by; they have session, subject, run, train"):
         make(folder, parts={"train": ["train"]}, parts_by="split")
     with pytest.raises(DataError, match="run 00 is named in two parts; name it in one"):
