@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def labelled_files(
     FileNotFoundError
         If the table or recordings are missing; all of them are named.
     DataError
-        If a column is missing, or a row has no target.
+        If a column is missing, there is no row, or one has no target or one that is not finite.
     """
     path = Path(table)
     if not path.is_file():
@@ -53,12 +54,14 @@ def labelled_files(
     with path.open(encoding="utf-8-sig", newline="") as opened:
         first = opened.readline()
         opened.seek(0)
-        rows = list(csv.DictReader(opened, delimiter=max(",;\t", key=first.count)))
-    columns = list(rows[0]) if rows else []
+        table_of = csv.DictReader(opened, delimiter=max(",;\t", key=first.count))
+        rows, columns = list(table_of), list(table_of.fieldnames or [])
     for name in (file, target):
         if name not in columns:
             have = ", ".join(columns) or "none"
             raise DataError(f"{path} has no column {name!r}.{did_you_mean(name, columns)} Columns: {have}")
+    if not rows:
+        raise DataError(f"{path} has a header and no rows; give each recording one")
     empty = [str(number + 2) for number, row in enumerate(rows) if not row[target] or not row[file]]
     if empty:
         raise DataError(
@@ -68,6 +71,11 @@ def labelled_files(
     if missing:
         raise FileNotFoundError(f"{path}: {len(missing)} recordings are not in {folder}: {', '.join(missing[:5])}")
     values = _values([row[target] for row in rows])
+    odd = [str(line) for line, value in enumerate(values, 2) if isinstance(value, float) and not math.isfinite(value)]
+    if odd:
+        raise DataError(
+            f"{path}: {target!r} is no finite number in line {', '.join(odd[:5])}; correct it or leave it out"
+        )
     filled: list[dict[str, object]] = [{**row, target: value} for row, value in zip(rows, values, strict=True)]
 
     def open_row(number: int) -> Recording:

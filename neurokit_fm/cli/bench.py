@@ -26,12 +26,14 @@ def bench(
     Data that are not there are named and left out; `--set download=true` fetches those that can be fetched. Exit code 1 if a cell failed.
     """
     from neurokit_fm.benchmarking import read_bench, run_bench, write_board
+    from neurokit_fm.cli.embed import check_writable
     from neurokit_fm.cli.probe import command_line, read_values
 
     replaced = read_values(settings)
     replaced |= {} if out is None else {"out": out}
     replaced |= {} if jobs is None else {"jobs": jobs}
     read = read_bench(recipe, replaced, models)
+    check_writable([Path(read.out) / "leaderboard.html"], [])
     rows = run_bench(read, progress=not as_json)
     text = write_board(read.out, rows, about=read.about, command=command_line())
     click.echo(json.dumps(rows, indent=2) if as_json else f"{text}\n\n{Path(read.out) / 'leaderboard.html'}")

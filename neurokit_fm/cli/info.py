@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from neurokit_fm.errors import NkfmError, UnknownName, WeightsError, did_you_mean
+from neurokit_fm.errors import ConfigError, NkfmError, UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hooks import Entry
 from neurokit_fm.hub.header import read_header
 from neurokit_fm.registry import KINDS
@@ -63,10 +63,14 @@ def _offer(kind: str, entry: Entry) -> dict[str, Any]:
         return facts
     value = KINDS[kind].load(entry.name)
     if kind == "datasets":
-        needed = [name for name, p in inspect.signature(value).parameters.items() if p.default is p.empty]
+        make = value
+        needed = ", ".join(name for name, p in inspect.signature(make).parameters.items() if p.default is p.empty)
+        try:
+            value = None if needed else make()
+        except ConfigError as err:  # it needs one setting or another
+            needed = str(err)
         if needed:  # it opens files of the user's own
-            return facts | {"takes": ", ".join(needed), "about": inspect.getdoc(value)}
-        value = value()
+            return facts | {"takes": needed, "about": inspect.getdoc(make)}
     if kind == "datasets" and len(value):
         facts |= {"recordings": len(value), "table": ", ".join(value.table[0])}
         try:

@@ -34,10 +34,12 @@ def pretrain(
 
     For several processes: accelerate launch -m neurokit_fm.cli.main pretrain RECIPE.
     """
+    from neurokit_fm.cli.embed import check_writable
     from neurokit_fm.training import carry_out, read_recipe
     from neurokit_fm.training.crew import first
 
     read = read_recipe(recipe, [*settings, *([f"out={json.dumps(out)}"] if out is not None else [])])
+    check_writable([Path(read.out) / "log.jsonl"], [])
     history = carry_out(read, resume=resume, progress=not as_json)
     if not first():
         return

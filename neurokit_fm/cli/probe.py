@@ -32,7 +32,9 @@ HEADS = ("ridge", "logistic", "lda", "ncm", "knn")
     help="Mean over time of each channel, the model's summary, or every token.",
 )  # fmt: skip
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Measure plain methods beside.")
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder where features are kept and found again.")
+@click.option(
+    "--cache", type=click.Path(file_okay=False, path_type=Path), help="Folder where features are kept and found again."
+)
 @click.option(
     "--corpus", "corpora", multiple=True, help="That a model was pre-trained on, for the leak check; repeatable."
 )

@@ -172,9 +172,10 @@ def interval(drawn: Array, members: Sequence[Array]) -> tuple[float, float]:
 
     n = len(members) if len(members) > 1 else len(members[0])
     tail = 0.5 if n < 2 else float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1)))
-    if not np.isfinite(drawn).any():
+    defined = drawn[np.isfinite(drawn)]  # a resample may hold one value only, of which nothing can be said
+    if not len(defined):
         return float("nan"), float("nan")
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from neurokit_fm.checkpoints import PublishedWeights, ShippedWeights
 from neurokit_fm.contract import Contract, read_contract
-from neurokit_fm.errors import UnknownName, WeightsError, did_you_mean
+from neurokit_fm.errors import ConfigError, UnknownName, WeightsError, did_you_mean
 from neurokit_fm.hub.download import fetch, split_ref
 from neurokit_fm.hub.folder import CONFIG, FILES, load_folder
 from neurokit_fm.hub.header import read_json
@@ -53,12 +53,14 @@ def load_model(
 
     Raises
     ------
+    ConfigError
+        If the device is not there.
     UnknownName
         If the reference is none of these.
     WeightsError
         If anything is missing, superfluous, mis-shaped, unsafe, not accessible, or does not replay its fingerprint.
     """
-    name = os.fspath(ref)
+    name, place = os.fspath(ref), usable(device)
     with _no_collection():
         if Path(name).is_dir():
             model, report = load_folder(name)
@@ -80,7 +82,26 @@ def load_model(
             )
     logger.info("%s: %s", name, report)
     model.load_report, model.reference = report, name
-    return model.to(device=device, dtype=dtype)
+    return model.to(device=place, dtype=dtype)
+
+
+def usable(device: str | torch.device) -> torch.device:
+    """Return a device that is there.
+
+    Raises
+    ------
+    ConfigError
+        If it is not, or there is no such kind.
+    """
+    import torch
+
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as err:
+        why = str(err).partition("\n")[0]
+        raise ConfigError(f"the device {str(device)!r} cannot be used here ({why}); 'cpu' always can") from err
+    return found
 
 
 def load_contract(ref: str | os.PathLike[str], *, token: str | None = None) -> Contract:

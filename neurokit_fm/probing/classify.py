@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -188,12 +189,15 @@ def _with_sklearn(
     else:
         folds, how = _folds(y, groups, seed, "classes")
         plain = LogisticRegression(class_weight="balanced", max_iter=5000)
-        model = GridSearchCV(  # of equal scores the first wins: the strongest penalty
+        search = GridSearchCV(  # of equal scores the first wins: the strongest penalty
             Pipeline([("scale", StandardScaler()), ("head", plain)]),
             {"head__C": INVERSE_PENALTIES},
             scoring="balanced_accuracy",
             cv=folds,
-        ).fit(x, y)
+        )
+        with warnings.catch_warnings():  # a fold of few groups may lack a class
+            warnings.filterwarnings("ignore", "(A single label was found|y_pred contains classes)", UserWarning)
+            model = search.fit(x, y)
         words += f"; C={model.best_params_['head__C']:g} by {len(folds)}-fold cross-validation {how} within it"
     names = tuple(map(str, model.classes_))
     return Prediction(names=names, decision=model.predict_proba(x_test), probability=True), words

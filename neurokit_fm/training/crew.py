@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neurokit_fm.errors import need
+from neurokit_fm.hub.load import usable
 from neurokit_fm.nn.blocks import Block
 
 Make = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
@@ -198,7 +199,7 @@ def crew_for(device: str) -> Crew:
         return Launched()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Alone(torch.device(device))
+    return Alone(usable(device))
 
 
 def first() -> bool:

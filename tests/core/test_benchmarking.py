@@ -17,7 +17,7 @@ from neurokit_fm.benchmarking.board import standings
 from neurokit_fm.benchmarking.cells import cells_of
 from neurokit_fm.cli.main import cli
 from neurokit_fm.config import read_config
-from neurokit_fm.errors import ConfigError
+from neurokit_fm.errors import ConfigError, StoreError
 
 CHEAP = {"epochs": 1, "head_epochs": 1, "batch": 32}
 SIMULATED = {
@@ -167,6 +167,13 @@ def test_open_eeg_bench_is_pinned_and_cut_as_published() -> None:
         "bcic2020-3": "run", "seed-v": "session", "tuab": "train", "tuev": "split",
     }  # fmt: skip
     assert [name for name, task in tasks.items() if task.settings.get("quantity")] == ["seed-vig"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "bench.toml").write_text(f'out = "{tmp_path / "bench.toml"}"\n[[tasks]]\ndataset = "simulated"\n')
+    done = CliRunner().invoke(cli, ["bench", str(tmp_path / "bench.toml")])
+    assert isinstance(done.exception, StoreError)
+    assert "cannot make the folder" in str(done.exception)
 
 
 def test_the_command_writes_the_tables(tmp_path: Path, model: Path) -> None:

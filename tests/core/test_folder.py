@@ -132,6 +132,12 @@ def test_an_unknown_reference_gets_the_closest_name():
         nkfm.load_model("reve-bse")
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "banana"])
+def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(device):
+    with pytest.raises(ConfigError, match=f"the device '{device}' cannot be used here .*'cpu' always can"):
+        nkfm.load_model("no-such-model", device=device)
+
+
 def test_a_full_disk_leaves_the_old_model_in_place(folder, monkeypatch):
     import errno
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from neurokit_fm.errors import DataError
 from neurokit_fm.evaluation.outcome import BINS, chances, joined, measures
-from neurokit_fm.evaluation.report import score
+from neurokit_fm.evaluation.report import interval, score
 from neurokit_fm.probing import Outcome, Prediction, compare
 from neurokit_fm.probing.nearest import NearestMean
 from neurokit_fm.probing.ridge import fit_ridge
@@ -227,3 +227,11 @@ def test_the_nearest_class_mean_is_the_reference() -> None:
     assert nearest.decide(np.array(golden["test"])).argmax(1).tolist() == golden["pred"]
     later = NearestMean().add(x[:5], y[:5]).add(x[5:], y[5:])
     assert np.allclose(later.decide(x), nearest.decide(x), atol=1e-12)
+
+
+def test_resamples_of_which_nothing_can_be_said_are_left_out_of_an_interval():
+    members = [np.arange(3), np.arange(3, 6), np.arange(6, 9)]
+    drawn = np.linspace(0, 1, 101)
+    odd = np.concatenate([drawn, [np.nan, np.inf, -np.inf, -np.inf]])
+    assert interval(odd, members) == interval(drawn, members)
+    assert np.isnan(interval(odd[-4:], members)).all()

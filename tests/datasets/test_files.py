@@ -50,6 +50,20 @@ def test_a_folder_with_a_table_of_labels(tmp_path: Path, delimiter: str) -> None
         make(str(tmp_path / "labels.csv"))
 
 
+def test_a_table_that_says_too_little_is_refused_with_its_line(tmp_path: Path) -> None:
+    make, table = nkfm.datasets.load("labelled-files"), tmp_path / "labels.csv"
+    raw(0).save(tmp_path / "r_raw.fif", verbose="ERROR")
+    for text, message in (
+        ("file,age\n", "labels.csv has a header and no rows"),
+        ("", "has no column 'file'. Columns: none"),
+        ("file,age\nr_raw.fif,3\nr_raw.fif,nan\nr_raw.fif,inf\n", "'age' is no finite number in line 3, 4"),
+        ("file,age\nr_raw.fif,3\nr_raw.fif\n", "'age' or 'file' is empty in line 3"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
+            make(str(table), target="age")
+
+
 def test_epochs_in_files_and_in_memory(tmp_path: Path) -> None:
     make = nkfm.datasets.load("epochs-files")
     many = [epochs(i) for i in range(3)]
